@@ -39,7 +39,6 @@ export function calendarFrom(name: string | undefined): Calendar {
   );
 }
 
-const isGregorianLeap = (year: number): boolean => year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
 const LEAP_CUMULATIVE = [0, 31, 60, 91, 121, 152, 182, 213, 244, 274, 305, 335, 366];
 const COMMON_CUMULATIVE = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365];
 
@@ -272,11 +271,7 @@ export const isTimeUnits = (units: unknown): units is string =>
  *
  * @param units e.g. `hours since 1900-01-01 00:00:0.0`
  */
-export function decodeTimes(
-  values: ArrayLike<number>,
-  units: string,
-  calendar: Calendar | string = "standard",
-): Float64Array {
+export function decodeTimes(values: ArrayLike<number>, units: string, calendar: string = "standard"): Float64Array {
   const known = calendarFrom(calendar);
   if (/^\s*day as %Y%m%d/i.test(units)) return Float64Array.from(values, (value) => absoluteDay(value, known));
   const { unit, origin } = timeUnits(units, known);
@@ -292,11 +287,7 @@ function absoluteDay(value: number, calendar: Calendar): number {
 }
 
 /** The numbers of a CF time variable from instants: `decodeTimes` backwards. */
-export function encodeTimes(
-  times: ArrayLike<number>,
-  units: string,
-  calendar: Calendar | string = "standard",
-): Float64Array {
+export function encodeTimes(times: ArrayLike<number>, units: string, calendar: string = "standard"): Float64Array {
   const { unit, origin } = timeUnits(units, calendarFrom(calendar));
   return Float64Array.from(times, (ms) => (ms - origin) / unit);
 }
