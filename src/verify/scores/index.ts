@@ -1,0 +1,28 @@
+/** The deterministic scores by name. */
+import { accClimateLearn, accWb2, accWbx } from "./acc.js";
+import { activity, logVarianceRatio } from "./activity.js";
+import { bias } from "./bias.js";
+import { klingGupta, nashSutcliffe } from "./efficiency.js";
+import { mae } from "./mae.js";
+import { mse } from "./mse.js";
+import { pearson } from "./pearson.js";
+import { r2 } from "./r2.js";
+import { rmse, rmsePerStart } from "./rmse.js";
+import type { Score } from "./sums.js";
+
+export const DETERMINISTIC: readonly Score[] = [
+  rmse,
+  rmsePerStart,
+  mse,
+  mae,
+  bias,
+  accWb2,
+  accWbx,
+  accClimateLearn,
+  pearson,
+  r2,
+  activity,
+  logVarianceRatio,
+  nashSutcliffe,
+  klingGupta,
+];
