@@ -1,0 +1,109 @@
+/**
+ * Climatology by day of the year and hour of the day, as WeatherBench 2 makes it (`compute_climatology.py`): for each hour, the
+ * mean over the training years and a window of days around the day, with triangular weights that reach 0 at the window's ends (61
+ * days: 59 with weight). Years wrap around; in a year without a 366th day the 365th stands for it.
+ *
+ * The mean of years in which the window is only partly seen is over what is seen, so a training period of a year and a bit works.
+ */
+import { dateParts, dayOfYear, daysInYear, hourOfDay } from "../../earth/time.js";
+import { UsageError } from "../../errors.js";
+import { type Series, stateAt, stateSize, stepOf } from "../series.js";
+import { type Baseline, type TimeRange, trainingIndices } from "./baseline.js";
+
+export interface Climatology {
+  /** The mean state at an instant of any year, [channel, latitude, longitude]; kept, do not write into it. */
+  at(time: number): Float32Array;
+  readonly description: string;
+}
+
+export interface ClimatologyOptions {
+  readonly trainRange: TimeRange;
+  /** Days, odd. WeatherBench 2's 61 unless given. */
+  readonly window?: number;
+}
+
+/** Mean over the window of days around each day, from the training period alone. */
+export function fitClimatology(series: Series, { trainRange, window = 61 }: ClimatologyOptions): Climatology {
+  if (!Number.isInteger(window) || window < 3 || window % 2 === 0)
+    throw new UsageError(`the climatology window is ${window} days; it must be odd and at least 3`);
+  const size = stateSize(series);
+  const days = 366;
+  const half = (window - 1) / 2;
+  const weightOf = (distance: number) => 1 - Math.abs(distance) / half;
+
+  // Per day and hour, the sum over years; days without a sample stay absent.
+  const sums = new Map<string, { sum: Float64Array; count: Uint16Array }>();
+  const hours = new Set<number>();
+  const add = (day: number, hour: number, state: Float32Array) => {
+    const key = `${day}/${hour}`;
+    let slot = sums.get(key);
+    if (!slot) sums.set(key, (slot = { sum: new Float64Array(size), count: new Uint16Array(size) }));
+    for (let i = 0; i < size; i++)
+      if (state[i] === state[i]) {
+        slot.sum[i] += state[i];
+        slot.count[i]++;
+      }
+  };
+  for (const index of trainingIndices(series, trainRange)) {
+    const time = series.times[index];
+    const hour = hourOfDay(time);
+    hours.add(hour);
+    const day = dayOfYear(time, series.calendar);
+    const yearLength = daysInYear(dateParts(time, series.calendar).year, series.calendar);
+    add(day, hour, stateAt(series, index));
+    if (day === 365 && yearLength === 365) add(366, hour, stateAt(series, index));
+  }
+
+  const known = new Map<string, Float32Array>();
+  const smooth = (day: number, hour: number): Float32Array => {
+    const key = `${day}/${hour}`;
+    const before = known.get(key);
+    if (before) return before;
+    const total = new Float64Array(size);
+    const weights = new Float64Array(size);
+    for (let distance = -half + 1; distance < half; distance++) {
+      const slot = sums.get(`${((((day - 1 + distance) % days) + days) % days) + 1}/${hour}`);
+      if (!slot) continue;
+      const w = weightOf(distance);
+      for (let i = 0; i < size; i++) {
+        total[i] += w * slot.sum[i];
+        weights[i] += w * slot.count[i];
+      }
+    }
+    if (weights.every((w) => w === 0))
+      throw new UsageError(
+        `the training period has no times within ${half - 1} days of day ${day} of the year at hour ${hour}, so there is no climatology for it; widen the training period or the window`,
+      );
+    const mean = Float32Array.from(total, (sum, i) => sum / weights[i]); // NaN only where every value was missing
+    known.set(key, mean);
+    return mean;
+  };
+
+  return {
+    description: `mean by day of the year and hour over the training period, ${window}-day triangular window`,
+    at(time) {
+      const hour = hourOfDay(time);
+      if (!hours.has(hour))
+        throw new UsageError(
+          `the training period has no times at hour ${hour}, only at ${[...hours].sort((a, b) => a - b).join(", ")}; the climatology knows no others`,
+        );
+      return smooth(dayOfYear(time, series.calendar), hour);
+    },
+  };
+}
+
+/** The climatology of the valid time as a forecast. */
+export function climatologyForecast(series: Series, climatology: Climatology): Baseline {
+  const step = stepOf(series);
+  const size = stateSize(series);
+  return {
+    name: "climatology",
+    description: climatology.description,
+    predict(initIndices, leadSteps) {
+      const out = new Float32Array(initIndices.length * size);
+      for (let k = 0; k < initIndices.length; k++)
+        out.set(climatology.at(series.times[initIndices[k]] + leadSteps * step), k * size);
+      return out;
+    },
+  };
+}

@@ -1,0 +1,40 @@
+/**
+ * The baselines that stand beside every forecast, fitted to the training years of a series.
+ *
+ *     const baselines = fitBaselines(series, { trainRange: [start, end] });
+ *     const fields = baselines[0].predict([100, 101], 4); // [2, channel, latitude, longitude], four steps ahead
+ */
+import type { Series } from "../series.js";
+import type { Baseline, TimeRange } from "./baseline.js";
+import { type Climatology, climatologyForecast, fitClimatology } from "./climatology.js";
+import { dampedAnomaly } from "./damped-anomaly.js";
+import { persistence } from "./persistence.js";
+import { ridgeRegression } from "./ridge.js";
+
+export type { Baseline, TimeRange } from "./baseline.js";
+export { type Climatology, fitClimatology } from "./climatology.js";
+
+export interface BaselineOptions {
+  /** Everything is fitted to the instants in [start, end), milliseconds. */
+  readonly trainRange: TimeRange;
+  /** Days of the climatology's triangular window. */
+  readonly climatologyWindow?: number;
+  /** Principal components of the ridge regression. */
+  readonly components?: number;
+  readonly seed?: number;
+}
+
+/** Persistence, climatology, damped anomaly persistence and ridge regression; each fits a lead when first asked for it. */
+export function fitBaselines(
+  series: Series,
+  { trainRange, climatologyWindow = 61, components = 50, seed = 0 }: BaselineOptions,
+): Baseline[] & { climatology: Climatology } {
+  const climatology = fitClimatology(series, { trainRange, window: climatologyWindow });
+  const all = [
+    persistence(series),
+    climatologyForecast(series, climatology),
+    dampedAnomaly(series, climatology, { trainRange }),
+    ridgeRegression(series, climatology, { trainRange, components, seed }),
+  ];
+  return Object.assign(all, { climatology });
+}

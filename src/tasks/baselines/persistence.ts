@@ -1,0 +1,16 @@
+/** Persistence: the state at the start, unchanged. Hard to beat for hours, hopeless after days. */
+import { type Series, stateAt, stateSize } from "../series.js";
+import type { Baseline } from "./baseline.js";
+
+export function persistence(series: Series): Baseline {
+  return {
+    name: "persistence",
+    description: "the state at the start, unchanged",
+    predict(initIndices) {
+      const size = stateSize(series);
+      const out = new Float32Array(initIndices.length * size);
+      for (let k = 0; k < initIndices.length; k++) out.set(stateAt(series, initIndices[k]), k * size);
+      return out;
+    },
+  };
+}
