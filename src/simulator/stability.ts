@@ -1,5 +1,6 @@
 /** When a run leaves the numbers behind: the error that says where, and how large a step may be before it does. */
 import { FoehnError } from "../errors.js";
+import type { Saved } from "./atmosphere.js";
 import { DAY, type Planet } from "./planet.js";
 
 export interface BlowUp {
@@ -25,5 +26,13 @@ export class BlowUpError extends FoehnError {
         `wind ${Number.isFinite(fastest) ? `${fastest.toFixed(0)} m/s, CFL number ${courant.toFixed(2)}` : "is not a number"}; ` +
         `take a step shorter than ${stepSeconds} s or stronger diffusion`,
     );
+  }
+
+  /** The last sound state, where the run kept one: restart from it with a shorter step. */
+  lastGood?: Saved;
+
+  withState(state: Saved): this {
+    this.lastGood = state;
+    return this;
   }
 }

@@ -1,0 +1,25 @@
+/**
+ * What every model of the hierarchy is to those who run it: it steps, tells its fields, is saved and restored.
+ */
+import type { SphericalTransform } from "./transform.js";
+
+/** Named arrays from which a run goes on bit for bit. */
+export interface Saved {
+  readonly steps: number;
+  readonly arrays: Readonly<Record<string, Float64Array>>;
+}
+
+export interface Atmosphere {
+  readonly transform: SphericalTransform;
+  readonly stepSeconds: number;
+  /** Steps done. */
+  readonly steps: number;
+  step(): void;
+  /** Fields by name: [level][latitude][longitude] on pressure levels, else [latitude][longitude]. */
+  fields(names: readonly string[], pressureLevels: readonly number[]): Record<string, Float32Array>;
+  save(): Saved;
+  restore(saved: Saved): void;
+  /** Seconds in transforms and altogether. */
+  readonly timing: { readonly transforms: number; readonly total: number };
+  readonly fastest: number;
+}

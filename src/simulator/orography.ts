@@ -1,0 +1,60 @@
+/**
+ * Idealised mountains: a few elliptic Gaussians where Earth has its great ranges, so that stationary waves and storm tracks find
+ * their places. Heights in metres on the model's grid.
+ */
+import { UsageError } from "../errors.js";
+import type { SphericalTransform } from "./transform.js";
+
+interface Mountain {
+  readonly latitude: number;
+  readonly longitude: number;
+  /** m. */
+  readonly height: number;
+  /** Half widths at exp(-1) of the height, degrees north-south and (of a great circle) east-west. */
+  readonly north: number;
+  readonly east: number;
+}
+
+const MOUNTAINS: readonly Mountain[] = [
+  { latitude: 34, longitude: 88, height: 3800, north: 9, east: 18 }, // Tibet
+  { latitude: 44, longitude: 250, height: 1800, north: 14, east: 10 }, // Rocky Mountains
+  { latitude: -22, longitude: 292, height: 2000, north: 18, east: 5 }, // Andes
+  { latitude: 73, longitude: 320, height: 2300, north: 8, east: 8 }, // Greenland
+  { latitude: -82, longitude: 80, height: 3000, north: 11, east: 16 }, // Antarctica
+  { latitude: 8, longitude: 38, height: 900, north: 12, east: 8 }, // East Africa
+];
+
+/** Heights (m) of the idealised mountains, [latitude][longitude]. */
+export function idealisedOrography(transform: SphericalTransform): Float64Array {
+  const { latitudes, longitudes, nlat, nlon } = transform;
+  const out = new Float64Array(nlat * nlon);
+  for (const { latitude, longitude, height, north, east } of MOUNTAINS)
+    for (let j = 0; j < nlat; j++)
+      for (let i = 0; i < nlon; i++) {
+        const dy = latitudes[j] - latitude;
+        const around = ((longitudes[i] - longitude + 540) % 360) - 180;
+        const dx = around * Math.cos((latitudes[j] * Math.PI) / 180);
+        out[j * nlon + i] += height * Math.exp(-((dy / north) ** 2) - (dx / east) ** 2);
+      }
+  return out;
+}
+
+/** Heights (m) that a configuration asks for, checked against the grid; undefined for a smooth planet. */
+export function orographyOn(
+  transform: SphericalTransform,
+  wanted: "none" | "idealised" | Float64Array,
+): Float64Array | undefined {
+  if (wanted === "none") return undefined;
+  if (wanted === "idealised") return idealisedOrography(transform);
+  const { nlat, nlon, truncation, points } = transform;
+  if (wanted.length !== points)
+    throw new UsageError(
+      `the orography has ${wanted.length} heights, but T${truncation} lives on ${nlat} Gaussian latitudes x ${nlon} longitudes (${points}): regrid it to that grid first`,
+    );
+  const bad = wanted.findIndex((h) => !(h >= -500 && h <= 9000));
+  if (bad >= 0)
+    throw new UsageError(
+      `the orography holds ${wanted[bad]} m at point ${bad}: give heights in metres between -500 and 9000`,
+    );
+  return wanted;
+}
