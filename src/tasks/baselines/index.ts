@@ -24,6 +24,9 @@ export interface BaselineOptions {
   readonly seed?: number;
 }
 
+/** Where the record is too short for anything else. */
+export const persistenceOnly = (series: Series): Baseline[] => [persistence(series)];
+
 /** Persistence, climatology, damped anomaly persistence and ridge regression; each fits a lead when first asked for it. */
 export function fitBaselines(
   series: Series,

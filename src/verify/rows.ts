@@ -1,0 +1,131 @@
+/** The rows that verification gives: scores, and differences from the baselines. */
+import { blockLength, drawBlocks, type Draw, interval, resampledSums } from "./bootstrap.js";
+import { EE, evaluate, type Row, type Score, W } from "./scores/sums.js";
+
+export interface ScoreRow {
+  readonly metric: string;
+  readonly variable: string;
+  readonly level: number | null;
+  readonly lead_hours: number;
+  readonly region: string;
+  /** The baseline this row scores; null for the forecast's own. */
+  readonly baseline: string | null;
+  readonly value: number;
+  /** Ends of the interval; null where there are too few starts for one. */
+  readonly low: number | null;
+  readonly high: number | null;
+  /** Starts. */
+  readonly n: number;
+}
+
+/** The forecast's score minus a baseline's over the same starts. */
+export interface ComparisonRow extends ScoreRow {
+  readonly baseline: string;
+  /** 1 - forecast / baseline for errors: the share of the baseline's error that is gone; null for other scores. */
+  readonly skill: number | null;
+  /** Two-sided bootstrap probability of a difference this far from 0 if there were none. */
+  readonly p: number | null;
+  /** Whether the forecast is better, by the score's own direction. */
+  readonly better: boolean;
+}
+
+export interface Sample {
+  readonly variable: string;
+  readonly level: number | null;
+  readonly leadHours: number;
+  readonly region: string;
+  /** One row a start, in time order. */
+  readonly forecast: readonly Row[];
+  readonly baselines: ReadonlyMap<string, readonly Row[]>;
+}
+
+export interface RowOptions {
+  readonly scores: readonly Score[];
+  readonly confidence: number;
+  readonly resamples: number;
+  readonly seed: number;
+}
+
+/** Fewer starts than this give no interval. */
+export const FEWEST_STARTS = 8;
+
+/** Scores of a sample with intervals, and their differences from every baseline. */
+export function rowsOf(
+  sample: Sample,
+  { scores, confidence, resamples, seed }: RowOptions,
+): { rows: ScoreRow[]; comparisons: ComparisonRow[]; blockLength: number } {
+  const n = sample.forecast.length;
+  const length = n < FEWEST_STARTS ? 1 : sampleBlockLength(sample);
+  const draw = n < FEWEST_STARTS ? undefined : drawBlocks(n, length, { resamples, seed });
+  const key = {
+    variable: sample.variable,
+    level: sample.level,
+    lead_hours: sample.leadHours,
+    region: sample.region,
+    n,
+  };
+  const rows: ScoreRow[] = [];
+  const comparisons: ComparisonRow[] = [];
+  const forecastSums = draw && resampledSums(sample.forecast, draw);
+  const baselineSums = new Map(
+    [...sample.baselines].map(([name, of]) => [name, draw && resampledSums(of, draw)] as const),
+  );
+  for (const score of scores) {
+    const own = evaluate(score, sample.forecast);
+    const ownDraws = draw && draws(score, sample.forecast, forecastSums!, draw);
+    const add = (baseline: string | null, value: number, replicates: Float64Array | undefined) => {
+      if (!Number.isFinite(value)) return; // not defined: the correlation of a climatology with anything
+      const [low, high] = replicates ? interval(replicates, confidence) : [null, null];
+      rows.push({ metric: score.name, ...key, baseline, value, low, high });
+    };
+    add(null, own, ownDraws);
+    for (const [name, of] of sample.baselines) {
+      const theirs = evaluate(score, of);
+      const theirDraws = draw && draws(score, of, baselineSums.get(name)!, draw);
+      add(name, theirs, theirDraws);
+      if (!Number.isFinite(own) || !Number.isFinite(theirs)) continue;
+      const cost = costOf(score);
+      const differences = ownDraws && theirDraws && ownDraws.map((x, k) => x - theirDraws[k]);
+      const [low, high] = differences ? interval(differences, confidence) : [null, null];
+      comparisons.push({
+        metric: score.name,
+        ...key,
+        baseline: name,
+        value: own - theirs,
+        low,
+        high,
+        skill: score.better === "low" && theirs > 0 ? 1 - own / theirs : null,
+        p: differences ? tailProbability(differences) : null,
+        better: cost(own) < cost(theirs),
+      });
+    }
+  }
+  return { rows, comparisons, blockLength: length };
+}
+
+/** Turns a score into something to keep small. */
+const costOf = ({ better }: Score): ((value: number) => number) =>
+  better === "low" ? (v) => v : better === "high" ? (v) => -v : (v) => Math.abs(v - better);
+
+/** The score in every resample. */
+function draws(score: Score, rows: readonly Row[], sums: readonly Float64Array[], draw: Draw): Float64Array {
+  if (score.over === "all") return Float64Array.from(sums, (row) => score.value(row));
+  const each = rows.map((row) => [score.value(row)]);
+  return Float64Array.from(resampledSums(each, draw), ([total]) => total / draw.n);
+}
+
+/** Twice the smaller share of differences on one side of 0, never below what the number of resamples can tell. */
+function tailProbability(differences: Float64Array): number {
+  const finite = differences.filter(Number.isFinite);
+  const below = finite.filter((d) => d <= 0).length;
+  const above = finite.filter((d) => d >= 0).length;
+  return Math.min(1, (2 * (Math.min(below, above) + 1)) / (finite.length + 1));
+}
+
+/** The longest block that the forecast's squared errors, or their differences from a baseline's, ask for. */
+function sampleBlockLength({ forecast, baselines }: Sample): number {
+  const loss = (rows: readonly Row[]) => rows.map((row) => row[EE] / row[W]);
+  const own = loss(forecast);
+  const series = [own, ...[...baselines.values()].map((rows) => loss(rows).map((x, t) => own[t] - x))];
+  return Math.max(...series.map(blockLength));
+}

@@ -1,0 +1,263 @@
+/**
+ * Verification: a forecast against the truth, with every baseline beside it.
+ *
+ *     const result = await verifyForecast({ forecast, truth, trainPeriod: [start, end] });
+ *     console.log(formatScores(result.rows));
+ *
+ * Fields are read start by start and reduced at once to sums (scores/sums.ts), so memory holds one block of the forecast, the
+ * truth from the training period to the last valid time, and a few numbers a start. Intervals are moving-block bootstraps over
+ * starts; differences from baselines are over the same starts and the same resamples.
+ */
+import type { Dataset } from "../data/dataset.js";
+import { formatTime, MS_PER_HOUR } from "../earth/time.js";
+import { latitudeWeights, type WeightKind } from "../earth/weights.js";
+import { nearest, UsageError } from "../errors.js";
+import {
+  type Baseline,
+  type Climatology,
+  fitBaselines,
+  persistenceOnly,
+  type TimeRange,
+} from "../tasks/baselines/index.js";
+import { type Series, stateAt, stateSize, stepOf } from "../tasks/series.js";
+import { type Cases, collectCases, type LeadMaps, leadMaps, leadsToDraw } from "./cases.js";
+import { leadsPerBlock, pair, type Pairing, readBlock } from "./pairing.js";
+import { regionWeights } from "./regions.js";
+import { type ComparisonRow, FEWEST_STARTS, type RowOptions, rowsOf, type ScoreRow } from "./rows.js";
+import { DETERMINISTIC } from "./scores/index.js";
+import { addField, type Score, WIDTH } from "./scores/sums.js";
+import { SumTable } from "./sum-table.js";
+
+export interface VerifyOptions {
+  /** Dimensions time (the start), lead_time, [member], [level], latitude, longitude; WeatherBench 2's names are taken too. */
+  readonly forecast: Dataset;
+  /** Dimensions time, [level], latitude, longitude, on the forecast's grid. Holds the training period too. */
+  readonly truth: Dataset;
+  /** Baselines and climatology come from truth in [start, end), milliseconds; everything before the first start if absent. */
+  readonly trainPeriod?: TimeRange;
+  /** `air`, or `z@500` for one level; all that both have if absent. */
+  readonly variables?: readonly string[];
+  /** Names of scores. */
+  readonly metrics?: readonly string[];
+  readonly weights?: WeightKind;
+  readonly regions?: readonly string[];
+  /** Days of the climatology's window. */
+  readonly climatologyWindow?: number;
+  readonly confidence?: number;
+  readonly resamples?: number;
+  readonly seed?: number;
+  /** Called after each start. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export const DEFAULT_METRICS = ["rmse", "mae", "bias", "acc:wb2", "activity", "log-variance-ratio"] as const;
+
+/** What was compared with what. */
+export interface VerificationMeta {
+  readonly forecast: string;
+  readonly truth: string;
+  readonly variables: readonly { name: string; label: string; units: string }[];
+  readonly weights: WeightKind;
+  readonly grid: string;
+  readonly starts: number;
+  readonly firstStart: string;
+  readonly lastStart: string;
+  readonly leadHours: readonly number[];
+  readonly training: readonly [string, string];
+  readonly baselines: readonly { name: string; description: string }[];
+  readonly intervals: string;
+  readonly confidence: number;
+  readonly notes: readonly string[];
+}
+
+export interface Verification {
+  readonly meta: VerificationMeta;
+  readonly rows: readonly ScoreRow[];
+  readonly comparisons: readonly ComparisonRow[];
+  readonly latitudes: Float64Array;
+  readonly longitudes: Float64Array;
+  /** Mean error and root mean square error of each cell at a few leads. */
+  readonly maps: readonly LeadMaps[];
+  /** A middling, the best and the worst start, with their fields. */
+  readonly cases: readonly Cases[];
+}
+
+export async function verifyForecast(options: VerifyOptions): Promise<Verification> {
+  const { weights = "exact", regions = ["all"], confidence = 0.95, resamples = 1000, seed = 0 } = options;
+  const scores = scoresNamed(options.metrics ?? DEFAULT_METRICS);
+  const pairing = await pair(options.forecast, options.truth, {
+    variables: options.variables,
+    from: options.trainPeriod?.[0],
+  });
+  const { truth, channels, starts, leadHours } = pairing;
+  const notes = [...pairing.notes];
+  const trainRange = options.trainPeriod ?? [truth.times[0], starts[0].time];
+  if (trainRange[1] > starts[0].time)
+    notes.push("The training period of the baselines reaches into the verified starts: they have an unfair advantage.");
+  const { baselines, climatology } = fit(truth, trainRange, options.climatologyWindow, seed, notes);
+
+  const rowWeights = latitudeWeights(truth.latitudes, weights);
+  const cellWeights = regions.map((name) => regionWeights(name, truth.latitudes, truth.longitudes, rowWeights));
+  const table = new SumTable(channels.length, leadHours.length, regions.length, ["", ...baselines.map((b) => b.name)]);
+  const drawn = leadsToDraw(leadHours);
+  const maps = leadMaps(pairing, drawn);
+  await accumulate(pairing, baselines, climatology, cellWeights, table, maps, options.onProgress);
+
+  const rowOptions: RowOptions = { scores, confidence, resamples, seed };
+  const rows: ScoreRow[] = [];
+  const comparisons: ComparisonRow[] = [];
+  const lengths: number[] = [];
+  channels.forEach(({ variable, levelValue }, c) =>
+    leadHours.forEach((lead, l) =>
+      regions.forEach((region, r) => {
+        const [forecast, ...others] = table.samples(c, l, r);
+        if (forecast.length === 0) {
+          notes.push(`${channels[c].name} has no value to compare at ${lead} h in region ${region}.`);
+          return;
+        }
+        const named = new Map(baselines.map((b, k) => [b.name, others[k]]));
+        const part = rowsOf(
+          { variable: variable.name, level: levelValue ?? null, leadHours: lead, region, forecast, baselines: named },
+          rowOptions,
+        );
+        rows.push(...part.rows);
+        comparisons.push(...part.comparisons);
+        lengths.push(part.blockLength);
+      }),
+    ),
+  );
+  if (starts.length < FEWEST_STARTS)
+    notes.push(
+      `${starts.length === 1 ? "A single start has" : `${starts.length} starts have`} no interval: verify ${FEWEST_STARTS} starts or more to tell skill from luck.`,
+    );
+  const spanOf = (low: number, high: number) => (low === high ? `${low}` : `${low} to ${high}`);
+  const meta: VerificationMeta = {
+    forecast: pairing.forecast.source,
+    truth: options.truth.source,
+    variables: channels.map((ch, c) => ({
+      name: ch.name,
+      label: typeof ch.variable.attrs["long_name"] === "string" ? ch.variable.attrs["long_name"] : ch.name,
+      units: truth.units[c],
+    })),
+    weights,
+    grid: describeGrid(truth),
+    starts: starts.length,
+    firstStart: formatTime(starts[0].time, truth.calendar),
+    lastStart: formatTime(starts[starts.length - 1].time, truth.calendar),
+    leadHours: [...leadHours],
+    training: [formatTime(trainRange[0], truth.calendar), formatTime(trainRange[1], truth.calendar)],
+    baselines: baselines.map(({ name, description }) => ({ name, description })),
+    intervals:
+      starts.length < FEWEST_STARTS
+        ? "none: too few starts"
+        : `${100 * confidence} % moving-block bootstrap over starts, ${resamples} resamples, blocks of ${spanOf(Math.min(...lengths), Math.max(...lengths))} starts (Politis and White 2004)`,
+    confidence,
+    notes,
+  };
+  const cases = await collectCases(pairing, table, baselines, drawn);
+  return { meta, rows, comparisons, latitudes: truth.latitudes, longitudes: truth.longitudes, maps, cases };
+}
+
+function scoresNamed(names: readonly string[]): Score[] {
+  return names.map((name) => {
+    const found = DETERMINISTIC.find((score) => score.name === name);
+    if (found) return found;
+    const known = DETERMINISTIC.map((score) => score.name);
+    const near = nearest(name, known);
+    throw new UsageError(
+      `there is no metric '${name}'${near ? `; did you mean '${near}'?` : ""} Known are ${known.join(", ")}`,
+    );
+  });
+}
+
+/** All baselines, or persistence alone where the truth before the forecast is too short to know a climatology. */
+function fit(
+  truth: Series,
+  trainRange: TimeRange,
+  climatologyWindow: number | undefined,
+  seed: number,
+  notes: string[],
+): { baselines: Baseline[]; climatology?: Climatology } {
+  const inside = truth.times.filter((t) => t >= trainRange[0] && t < trainRange[1]).length;
+  if (inside < 100) {
+    notes.push(
+      `The truth holds ${inside} times in the training period: persistence is the only baseline, and anomaly scores are left out. Give truth that reaches further back (a year or more).`,
+    );
+    return { baselines: persistenceOnly(truth) };
+  }
+  const baselines = fitBaselines(truth, { trainRange, climatologyWindow, seed });
+  return { baselines, climatology: baselines.climatology };
+}
+
+async function accumulate(
+  { truth, channels, starts, leadHours, forecast: dataset }: Pairing,
+  baselines: readonly Baseline[],
+  climatology: Climatology | undefined,
+  cellWeights: readonly Float64Array[],
+  table: SumTable,
+  maps: readonly LeadMaps[],
+  onProgress?: (done: number, total: number) => void,
+): Promise<void> {
+  const size = stateSize(truth);
+  const cells = size / channels.length;
+  const step = stepOf(truth);
+  const members = dataset.dims["member"] ?? 1;
+  const variables = [...new Set(channels.map((c) => c.variable))];
+  const block = Math.min(...variables.map(leadsPerBlock));
+  for (const [s, start] of starts.entries()) {
+    for (let from = 0; from < leadHours.length; from += block) {
+      const to = Math.min(from + block, leadHours.length);
+      const blocks = new Map(
+        await Promise.all(
+          variables.map(async (v) => [v, await readBlock(v, start.index, { start: from, stop: to })] as const),
+        ),
+      );
+      for (let l = from; l < to; l++) {
+        if (start.validIndices[l] < 0) continue;
+        const leadSteps = (leadHours[l] * MS_PER_HOUR) / step;
+        const guesses = baselines.map((b) => b.predict([start.truthIndex], leadSteps));
+        const mean = climatology?.at(truth.times[start.validIndices[l]]);
+        const state = stateAt(truth, start.validIndices[l]);
+        for (const [c, { variable, level = 0 }] of channels.entries()) {
+          const part = (of: Float32Array) => of.subarray(c * cells, (c + 1) * cells);
+          const field = ensembleMean(cells, members, (m) => blocks.get(variable)!.field(l - from, level, m));
+          const observed = maskedBy(part(state), field);
+          maps.find((m) => m.channel === c && m.lead === l)?.add(field, observed);
+          const against = { truth: observed, climatology: mean && part(mean) };
+          for (const [r, weights] of cellWeights.entries())
+            table.add(
+              c,
+              l,
+              r,
+              s,
+              [field, ...guesses.map(part)].map((forecast) =>
+                addField(new Float64Array(WIDTH), { forecast, weights, ...against }),
+              ),
+            );
+        }
+      }
+    }
+    onProgress?.(s + 1, starts.length);
+  }
+}
+
+function ensembleMean(cells: number, members: number, field: (member: number) => Float32Array): Float32Array {
+  if (members === 1) return field(0);
+  const mean = new Float64Array(cells);
+  for (let m = 0; m < members; m++) {
+    const one = field(m);
+    for (let i = 0; i < cells; i++) mean[i] += one[i] / members;
+  }
+  return Float32Array.from(mean);
+}
+
+/** The truth without the cells that the forecast lacks, so that baselines are scored on the same cells. */
+function maskedBy(truth: Float32Array, forecast: Float32Array): Float32Array {
+  if (!forecast.some(Number.isNaN)) return truth;
+  return truth.map((x, i) => (Number.isNaN(forecast[i]) ? NaN : x));
+}
+
+const describeGrid = ({ latitudes, longitudes }: Series): string => {
+  const span = (x: Float64Array) => `${+x[0].toFixed(3)} to ${+x[x.length - 1].toFixed(3)}`;
+  return `${latitudes.length} x ${longitudes.length} (latitudes ${span(latitudes)}, longitudes ${span(longitudes)})`;
+};
