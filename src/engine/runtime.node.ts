@@ -1,0 +1,131 @@
+/** Runtimes in Node: on this thread (tests, short work) or in a worker thread, so that the caller's event loop stays free. */
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import { FoehnError, UsageError } from "../errors.js";
+import type { NdArray } from "../tensor/ndarray.js";
+import { isArray, ortRuntime, type OrtModule, type Resident, type Runtime, type Session } from "./runtime.js";
+
+/** Devices by name that onnxruntime-node may have on some machine. */
+export const DEVICES = ["cpu", "cuda", "webgpu", "coreml", "dml"] as const;
+export type Device = (typeof DEVICES)[number];
+
+export interface RuntimeOptions {
+  device?: string;
+  /** Threads of one operator; every core where left out. */
+  threads?: number;
+}
+
+/** What this machine's ONNX Runtime offers. */
+export async function availableDevices(): Promise<string[]> {
+  const ort = await import("onnxruntime-node");
+  return ort.listSupportedBackends().map((backend) => backend.name);
+}
+
+async function checked(options: RuntimeOptions): Promise<{ device: string; threads: number }> {
+  const { device = "cpu", threads = availableParallelism() } = options;
+  const have = await availableDevices();
+  if (!have.includes(device))
+    throw new UsageError(
+      `this machine's ONNX Runtime has no device '${device}'; it has ${have.join(", ")} (see 'foehn doctor')`,
+    );
+  return { device, threads };
+}
+
+/** A runtime on the calling thread. */
+export async function openInline(options: RuntimeOptions = {}): Promise<Runtime> {
+  const ort = await import("onnxruntime-node");
+  return ortRuntime(ort as unknown as OrtModule, await checked(options));
+}
+
+/** What is asked of the worker (worker.node.ts); residents and sessions are known there by number. */
+export type Request =
+  | { kind: "load"; model: Uint8Array }
+  | { kind: "run"; session: number; feeds: Record<string, NdArray | number>; into: Record<string, number> }
+  | { kind: "keep"; array: NdArray }
+  | { kind: "read"; resident: number }
+  | { kind: "write"; resident: number; array: NdArray }
+  | { kind: "closeSession"; session: number };
+
+/** Tests run the sources, whose worker is the built file. */
+const workerFile = new URL(
+  import.meta.url.replace("/src/engine/", "/dist/engine/").replace(/runtime\.node\.(ts|js)$/, "worker.node.js"),
+);
+
+/** A runtime in a worker thread of its own. */
+export async function openRuntime(options: RuntimeOptions = {}): Promise<Runtime> {
+  const { device, threads } = await checked(options);
+  const worker = new Worker(workerFile, { workerData: { device, threads } });
+  const waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
+  let sent = 0;
+  let failed: Error | undefined;
+  const failAll = (error: Error): void => {
+    failed = error;
+    for (const { reject } of waiting.values()) reject(error);
+    waiting.clear();
+  };
+  worker.on("message", ({ id, value, error }: { id: number; value: never; error?: string }) => {
+    const caller = waiting.get(id);
+    waiting.delete(id);
+    if (waiting.size === 0) worker.unref(); // an idle worker does not keep the process alive
+    if (error === undefined) caller?.resolve(value);
+    else caller?.reject(new FoehnError(error));
+  });
+  worker.on("error", failAll);
+  worker.on("exit", (code) => failAll(new FoehnError(`the compute thread ended (code ${code})`)));
+  worker.unref();
+  const ask = <T>(request: Request): Promise<T> =>
+    new Promise((resolve, reject) => {
+      if (failed) {
+        reject(failed);
+        return;
+      }
+      const id = sent++;
+      waiting.set(id, { resolve, reject });
+      worker.ref();
+      worker.postMessage({ id, request });
+    });
+
+  const numbers = new WeakMap<object, number>();
+  const numberOf = (handle: Resident): number => {
+    const number = numbers.get(handle);
+    if (number === undefined) throw new FoehnError("this array is not kept by this runtime");
+    return number;
+  };
+  return {
+    device,
+    threads,
+    async load(model) {
+      const { session, inputs, outputs } = await ask<{ session: number; inputs: string[]; outputs: string[] }>({
+        kind: "load",
+        model,
+      });
+      const handle: Session = {
+        inputs,
+        outputs,
+        run: (feeds, { into = {} } = {}) =>
+          ask({
+            kind: "run",
+            session,
+            feeds: Object.fromEntries(
+              Object.entries(feeds).map(([name, value]) => [name, isArray(value) ? value : numberOf(value)]),
+            ),
+            into: Object.fromEntries(Object.entries(into).map(([name, value]) => [name, numberOf(value)])),
+          }),
+        close: () => ask({ kind: "closeSession", session }),
+      };
+      return handle;
+    },
+    async keep(array) {
+      const handle: Resident = { dtype: array.dtype, shape: array.shape };
+      numbers.set(handle, await ask<number>({ kind: "keep", array }));
+      return handle;
+    },
+    read: (handle) => ask({ kind: "read", resident: numberOf(handle) }),
+    write: (handle, array) => ask({ kind: "write", resident: numberOf(handle), array }),
+    close: async () => {
+      worker.removeAllListeners("exit");
+      failed = new FoehnError("the runtime is closed");
+      await worker.terminate();
+    },
+  };
+}

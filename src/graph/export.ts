@@ -1,0 +1,140 @@
+/** A graph as the bytes of an ONNX file that ONNX Runtime and other tools read. */
+import { GraphError } from "../errors.js";
+import type { DType, NdArray } from "../tensor/ndarray.js";
+import { type AttributeValue, type Graph, type GraphNode, OPSET, type Tensor, type TensorType } from "./graph.js";
+import { encodeMessage, type Message } from "./proto.js";
+
+/** ONNX's element type numbers (TensorProto.DataType). */
+export const ELEMENT_TYPES = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  uint16: 4,
+  int16: 5,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+  uint32: 12,
+  uint64: 13,
+  bfloat16: 16,
+} as const satisfies Record<DType, number>;
+
+/** AttributeProto.AttributeType. */
+export const ATTRIBUTE_TYPES = {
+  float: 1n,
+  int: 2n,
+  string: 3n,
+  tensor: 4n,
+  floats: 6n,
+  ints: 7n,
+  strings: 8n,
+} as const;
+
+/** The file format's version that belongs to opset 21. */
+const IR_VERSION = 10n;
+
+export interface ExportOptions {
+  /** What the file gives back, where not all of the graph's own outputs. */
+  outputs?: ReadonlyMap<string, Tensor>;
+  /** Numbers for parameters: these are written into the file; the others become inputs. */
+  parameters?: ReadonlyMap<string, NdArray>;
+  /** Key and value pairs kept in the file (normalisation, card). */
+  metadata?: Readonly<Record<string, string>>;
+}
+
+/** Nodes that lead to an output, in order: what a derivative wrote in vain is left out. */
+export function liveNodes(graph: Graph, outputs: ReadonlyMap<string, Tensor> = graph.outputs): GraphNode[] {
+  const needed = new Set([...outputs.values()].map((t) => t.name));
+  const live: GraphNode[] = [];
+  for (let i = graph.nodes.length - 1; i >= 0; i--) {
+    const node = graph.nodes[i];
+    if (!node.outputs.some((t) => needed.has(t.name))) continue;
+    for (const input of node.inputs) if (input) needed.add(input.name);
+    live.push(node);
+  }
+  return live.reverse();
+}
+
+/** Writes the graph; only what leads to an output is kept. */
+export function exportOnnx(graph: Graph, options: ExportOptions = {}): Uint8Array {
+  const { outputs = graph.outputs, parameters = new Map<string, NdArray>(), metadata = {} } = options;
+  if (outputs.size === 0) throw new GraphError(`graph '${graph.name}' has no outputs; name one with graph.output()`);
+  const nodes = liveNodes(graph, outputs);
+  const used = new Set(nodes.flatMap((n) => n.inputs.flatMap((t) => (t ? [t.name] : []))));
+  // An output is known by its own name: an Identity renames a tensor that has another
+  const produced: Message<"Node">[] = nodes.map(nodeMessage);
+  for (const [name, tensor] of outputs)
+    if (name !== tensor.name) {
+      used.add(tensor.name);
+      produced.push({ input: [tensor.name], output: [name], opType: "Identity" });
+    }
+  const live = (t: Tensor) => used.has(t.name);
+  const fed = graph.parameters.filter((p) => live(p) && !parameters.has(p.name));
+  const stored = graph.parameters.filter((p) => live(p) && parameters.has(p.name));
+  const domains = new Set(nodes.map((n) => n.domain).filter((d) => d !== ""));
+  return encodeMessage("Model", {
+    irVersion: IR_VERSION,
+    producerName: "foehn",
+    opsetImport: [{ domain: "", version: BigInt(OPSET) }, ...[...domains].map((domain) => ({ domain, version: 1n }))],
+    metadata: Object.entries(metadata).map(([key, value]) => ({ key, value })),
+    graph: {
+      name: graph.name,
+      node: produced,
+      input: [...graph.inputs.filter(live), ...fed].map((t) => valueInfo(t.name, t)),
+      output: [...outputs].map(([name, t]) => valueInfo(name, t)),
+      initializer: [
+        ...stored.map((p) => tensorMessage(checked(p, parameters.get(p.name)!), p.name)),
+        ...graph.constants.filter(live).map((c) => tensorMessage(c.value!, c.name)),
+      ],
+    },
+  });
+}
+
+function checked(parameter: Tensor, array: NdArray): NdArray {
+  if (array.shape.join() !== parameter.shape.join() || array.dtype !== parameter.dtype)
+    throw new GraphError(
+      `parameter '${parameter.name}' is ${parameter.dtype} [${parameter.shape.join(", ")}], but the numbers given are ${array.dtype} [${array.shape.join(", ")}]`,
+    );
+  return array;
+}
+
+const valueInfo = (name: string, { dtype, shape }: TensorType): Message<"ValueInfo"> => ({
+  name,
+  type: {
+    tensorType: { elemType: BigInt(ELEMENT_TYPES[dtype]), shape: { dim: shape.map((n) => ({ dimValue: BigInt(n) })) } },
+  },
+});
+
+const nodeMessage = (node: GraphNode): Message<"Node"> => ({
+  input: node.inputs.map((t) => t?.name ?? ""),
+  output: node.outputs.map((t) => t.name),
+  opType: node.op,
+  ...(node.domain ? { domain: node.domain } : {}),
+  attribute: Object.entries(node.attributes).flatMap(([name, value]) =>
+    value === undefined ? [] : [attributeMessage(node.op, name, value)],
+  ),
+});
+
+const utf8 = new TextEncoder();
+
+function attributeMessage(op: string, name: string, value: AttributeValue): Message<"Attribute"> {
+  if (op === "Cast" && name === "to")
+    return { name, i: BigInt(ELEMENT_TYPES[value as DType]), type: ATTRIBUTE_TYPES.int };
+  if (typeof value === "number") return { name, i: BigInt(value), type: ATTRIBUTE_TYPES.int };
+  if (typeof value === "string") return { name, s: utf8.encode(value), type: ATTRIBUTE_TYPES.string };
+  if ("float" in value) return { name, f: value.float, type: ATTRIBUTE_TYPES.float };
+  if ("floats" in value) return { name, floats: [...value.floats], type: ATTRIBUTE_TYPES.floats };
+  if ("dtype" in value) return { name, t: tensorMessage(value), type: ATTRIBUTE_TYPES.tensor };
+  if (typeof value[0] === "string")
+    return { name, strings: (value as readonly string[]).map((s) => utf8.encode(s)), type: ATTRIBUTE_TYPES.strings };
+  return { name, ints: (value as readonly number[]).map(BigInt), type: ATTRIBUTE_TYPES.ints };
+}
+
+const tensorMessage = ({ dtype, shape, data }: NdArray, name?: string): Message<"Tensor"> => ({
+  dims: shape.map(BigInt),
+  dataType: BigInt(ELEMENT_TYPES[dtype]),
+  ...(name === undefined ? {} : { name }),
+  rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+});

@@ -1,0 +1,99 @@
+/**
+ * Derivatives of Conv and ConvTranspose, themselves convolutions:
+ * the input's is a convolution of dy with the kernel turned round (stride 1) or a transposed one; the weights' is a
+ * convolution of the input by dy with batch and channels exchanged, stride and dilation exchanged.
+ */
+import type { Tensor } from "../graph.js";
+import { intAttribute, need } from "../infer/infer.js";
+import { transposedWindow, type Window, windowOf } from "../infer/math.js";
+import { conv, convTranspose, reduceSum, reshape, slice, transpose } from "../ops.js";
+import type { VjpRule } from "./vjp.js";
+
+const spatialOf = (x: Tensor): number[] => x.shape.slice(2);
+const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, i) => from + i);
+
+/** [M, C / g, K] with every kernel axis reversed and in/out channels exchanged within each group: [C, M / g, K]. */
+function turnedRound(w: Tensor, group: number): Tensor {
+  const [m, perGroup, ...kernel] = w.shape;
+  const axes = range(2, w.shape.length).filter((a) => w.shape[a] > 1);
+  const flipped =
+    axes.length === 0
+      ? w
+      : slice(
+          w,
+          axes.map((axis) => ({ axis, start: -1, end: -w.shape[axis] - 1, step: -1 })),
+        );
+  const grouped = reshape(flipped, [group, m / group, perGroup, ...kernel]);
+  return reshape(transpose(grouped, [0, 2, 1, ...range(3, 3 + kernel.length)]), [
+    group * perGroup,
+    m / group,
+    ...kernel,
+  ]);
+}
+
+/** Gradient of a convolution with respect to its input of `spatial` sizes. */
+function inputGradient(dy: Tensor, w: Tensor, window: Window, spatial: readonly number[], group: number): Tensor {
+  const { kernel, strides, dilations, before, after } = window;
+  const reach = kernel.map((k, i) => (k - 1) * dilations[i]);
+  const lead = reach.map((r, i) => r - before[i]);
+  const trail = reach.map((r, i) => r - after[i]);
+  if (strides.every((s) => s === 1) && [...lead, ...trail].every((p) => p >= 0))
+    return conv(dy, turnedRound(w, group), undefined, { pads: [...lead, ...trail], dilations, group });
+  const natural = spatialOf(dy).map((n, i) => strides[i] * (n - 1) + reach[i] + 1 - before[i] - after[i]);
+  return convTranspose(dy, w, undefined, {
+    strides,
+    dilations,
+    group,
+    pads: [...before, ...after],
+    outputPadding: spatial.map((n, i) => n - natural[i]),
+  });
+}
+
+/** Gradient of a convolution x [N, C, S] -> y [N, M, O] with respect to its weights [M, C / g, K]. */
+function weightGradient(x: Tensor, dy: Tensor, window: Window, group: number): Tensor {
+  const { kernel, strides, dilations, before, after } = window;
+  const [n, channels] = x.shape;
+  const perGroup = channels / group;
+  const axes = range(3, 3 + kernel.length);
+  // [N, g, C/g, S] -> [C/g, g N, S]: each group's samples become the channels of one group
+  const samples = reshape(transpose(reshape(x, [n, group, perGroup, ...spatialOf(x)]), [2, 1, 0, ...axes]), [
+    perGroup,
+    group * n,
+    ...spatialOf(x),
+  ]);
+  const kernels = transpose(dy, [1, 0, ...range(2, dy.shape.length)]);
+  const full = conv(samples, kernels, undefined, {
+    pads: [...before, ...after],
+    strides: dilations,
+    dilations: strides,
+    group,
+  });
+  // A stride that does not divide the input leaves positions that no kernel element reached
+  const extra = kernel.flatMap((k, i) => (full.shape[i + 2] > k ? [{ axis: i + 2, start: 0, end: k }] : []));
+  return transpose(extra.length > 0 ? slice(full, extra) : full, [1, 0, ...range(2, full.shape.length)]);
+}
+
+const biasGradient = (dy: Tensor): Tensor => reduceSum(dy, { axes: dy.shape.map((_, i) => i).filter((i) => i !== 1) });
+
+export const convVjp: VjpRule = (c) => {
+  const [x, w] = [need(c, 0), need(c, 1)];
+  const group = intAttribute(c, "group", 1);
+  const window = windowOf(c, spatialOf(x), spatialOf(w));
+  return [
+    c.wanted[0] ? inputGradient(c.dy, w, window, spatialOf(x), group) : undefined,
+    c.wanted[1] ? weightGradient(x, c.dy, window, group) : undefined,
+    c.wanted[2] ? biasGradient(c.dy) : undefined,
+  ];
+};
+
+export const convTransposeVjp: VjpRule = (c) => {
+  const [x, w] = [need(c, 0), need(c, 1)];
+  const group = intAttribute(c, "group", 1);
+  const window = transposedWindow(c, spatialOf(x), spatialOf(w));
+  const { strides, dilations, before, after } = window;
+  return [
+    c.wanted[0] ? conv(c.dy, w, undefined, { strides, dilations, pads: [...before, ...after], group }) : undefined,
+    c.wanted[1] ? weightGradient(c.dy, x, window, group) : undefined,
+    c.wanted[2] ? biasGradient(c.dy) : undefined,
+  ];
+};
