@@ -5,7 +5,14 @@
  */
 import { DataError } from "../errors.js";
 import type { NdArray } from "../tensor/ndarray.js";
-import { type AxisSelection, type Dataset, resolveSelection, type Selection, type Variable } from "./dataset.js";
+import {
+  type Attributes,
+  type AxisSelection,
+  type Dataset,
+  resolveSelection,
+  type Selection,
+  type Variable,
+} from "./dataset.js";
 
 /** The same dataset with other variables. Dimension lengths follow from them. */
 export function withVariables(dataset: Dataset, variables: Iterable<Variable>): Dataset {
@@ -30,6 +37,7 @@ export function renamed(
       (v): Variable => ({
         ...v,
         name: variables[v.name] ?? v.name,
+        attrs: withNames(v.attrs, variables),
         dims: v.dims.map((dim) => dims[dim] ?? dim),
         // an unknown dimension is refused here, where its new name is known
         read: async (selection) => {
@@ -45,6 +53,14 @@ export function renamed(
       }),
     ),
   );
+}
+
+/** CF attributes that name other variables follow their new names. */
+function withNames(attrs: Attributes, names: Readonly<Record<string, string>>): Attributes {
+  const follow = ["coordinates", "bounds", "ancillary_variables"].filter((key) => typeof attrs[key] === "string");
+  if (follow.length === 0) return attrs;
+  const renamedText = (text: string): string => text.replace(/\S+/g, (word) => names[word] ?? word);
+  return { ...attrs, ...Object.fromEntries(follow.map((key) => [key, renamedText(attrs[key] as string)])) };
 }
 
 function checkDims(v: Variable, names: readonly string[], selection: Selection = {}, source: string): void {
