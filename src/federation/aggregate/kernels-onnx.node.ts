@@ -29,7 +29,7 @@ export async function onnxKernels(): Promise<BlockKernels> {
 /** The bytes of a model with one Gemm node (onnx.proto3: ModelProto > GraphProto > NodeProto). */
 function gemmModel({ transposeB }: { transposeB: boolean }): Uint8Array {
   const varint = (n: number): number[] => (n < 128 ? [n] : [(n & 127) | 128, ...varint(n >>> 7)]);
-  const integer = (field: number, value: number): number[] => [field << 3, ...varint(value)];
+  const integer = (field: number, value: number): number[] => [...varint(field << 3), ...varint(value)];
   const bytes = (field: number, value: readonly number[]): number[] => [
     (field << 3) | 2,
     ...varint(value.length),

@@ -34,7 +34,7 @@ export function quadratics(
     Q.push(q);
     b.push(Float64Array.from({ length: size }, () => 5 * rng.normal()));
   }
-  const meanQ = MlMatrix.from1DArray(size, size, mean(Q) as Float64Array);
+  const meanQ = MlMatrix.from1DArray(size, size, mean(Q));
   const optimum = Float64Array.from(solve(meanQ, MlMatrix.columnVector(mean(b) as Float64Array)).getColumn(0));
   return {
     sites,
