@@ -15,6 +15,15 @@ import { type StateColumns, stateColumns, type TendencyColumns, tendencyColumns 
 import { dynamics } from "./dynamics.js";
 import { BlowUpError } from "./stability.js";
 import { type SigmaLevels, sigmaLevels } from "./levels.js";
+import {
+  analyseField,
+  DEFAULT_FILTER,
+  type Diffusion,
+  diffusionRates,
+  synthesiseField,
+  type TimeFilter,
+  timeFilter,
+} from "./leapfrog.js";
 import { divergenceAndCurl, gradient, type Operators, operators, windFromVorticity } from "./operators.js";
 import { EARTH, type Planet } from "./planet.js";
 import { semiImplicit } from "./semi-implicit.js";
@@ -47,10 +56,8 @@ export interface PrimitiveOptions {
   readonly planet?: Planet;
   /** K, of the isothermal state about which gravity waves are implicit. */
   readonly referenceTemperature?: number;
-  /** Hyperdiffusion del^order: the smallest scale decays by e in `hours`; 0 hours for none. */
-  readonly diffusion?: { order: number; hours: number };
-  /** nu and alpha of Williams (2009). */
-  readonly filter?: { nu: number; alpha: number };
+  readonly diffusion?: Diffusion;
+  readonly filter?: TimeFilter;
   /** Surface geopotential, J/kg, as a one-field grid [latitude][longitude]; smoothed by the truncation. */
   readonly surfaceGeopotential?: Float64Array;
   readonly physics?: Physics;
@@ -103,7 +110,7 @@ export function primitiveModel(options: PrimitiveOptions): PrimitiveModel {
     planet = EARTH,
     referenceTemperature = 300,
     diffusion = { order: 8, hours: 6 },
-    filter = { nu: 0.1, alpha: 0.53 },
+    filter = DEFAULT_FILTER,
     physics,
     conserveMass = true,
   } = options;
@@ -119,7 +126,8 @@ export function primitiveModel(options: PrimitiveOptions): PrimitiveModel {
 
   const drag = options.drag ?? new Float64Array(L);
   const damping = diffusionRates(transform, diffusion);
-  const { spectrum: surface, grid: surfaceGeopotential } = smoothSurface(transform, options.surfaceGeopotential);
+  const surface = analyseField(transform, options.surfaceGeopotential ?? new Float64Array(transform.points));
+  const surfaceGeopotential = synthesiseField(transform, surface);
 
   let now = new Float64Array(rows * 2 * columns.state);
   let before = new Float64Array(now.length);
@@ -264,16 +272,6 @@ export function primitiveModel(options: PrimitiveOptions): PrimitiveModel {
     }
   };
 
-  /** now += alpha d, after += (alpha - 1) d, with d = nu (before - 2 now + after) / 2. */
-  const timeFilter = (): void => {
-    const { nu, alpha } = filter;
-    for (let i = 0; i < now.length; i++) {
-      const d = 0.5 * nu * (before[i] - 2 * now[i] + after[i]);
-      now[i] += alpha * d;
-      after[i] += (alpha - 1) * d;
-    }
-  };
-
   return {
     transform,
     operators: ops,
@@ -320,7 +318,7 @@ export function primitiveModel(options: PrimitiveOptions): PrimitiveModel {
         // On both time levels: a correction of one alone would swing between odd and even steps.
         now[columns.logPressure] += lost;
         after[columns.logPressure] += lost;
-        timeFilter();
+        timeFilter(filter, before, now, after);
         [before, now, after] = [now, after, before];
         [grid, gridBefore] = [gridBefore, grid];
       }
@@ -338,36 +336,4 @@ export function primitiveModel(options: PrimitiveOptions): PrimitiveModel {
       gridIsNow = false;
     },
   };
-}
-
-/** kappa_n = (n (n+1) / (T (T+1)))^(order/2) / hours, per row, 1/s. */
-export function diffusionRates(
-  transform: SphericalTransform,
-  { order, hours }: { order: number; hours: number },
-): Float64Array {
-  const T = transform.truncation;
-  const scale = hours > 0 ? 1 / (hours * 3600) : 0;
-  return Float64Array.from(transform.n, (n) => scale * ((n * (n + 1)) / (T * (T + 1))) ** (order / 2));
-}
-
-function smoothSurface(
-  transform: SphericalTransform,
-  field: Float64Array | undefined,
-): { spectrum: Float64Array; grid: Float64Array } {
-  const { rows, points, n, truncation } = transform;
-  const spectrum = new Float64Array(rows * 2);
-  const grid = new Float64Array(points);
-  if (!field) return { spectrum, grid };
-  const pair = new Float64Array(points * 2);
-  for (let i = 0; i < points; i++) pair[2 * i] = field[i];
-  const both = new Float64Array(rows * 4);
-  transform.analyse(pair, both, 2);
-  for (let r = 0; r < rows; r++)
-    for (let part = 0; part < 2; part++) {
-      if (n[r] > truncation) both[(2 * r + part) * 2] = 0;
-      spectrum[2 * r + part] = both[(2 * r + part) * 2];
-    }
-  transform.synthesise(both, pair, 2);
-  for (let i = 0; i < points; i++) grid[i] = pair[2 * i];
-  return { spectrum, grid };
 }
