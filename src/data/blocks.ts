@@ -167,4 +167,4 @@ export const keptShape = (axes: readonly AxisSelection[]): Shape =>
   axes.filter((axis) => axis.keep).map((axis) => axis.indices.length);
 
 /** Elements of a typed array of another length or type are never mixed up: wraps `data` as an array of `dtype`. */
-export const asArray = (dtype: DType, shape: Shape, data: TypedArray): NdArray => ({ dtype, shape, data }) as NdArray;
+export const asArray = (dtype: DType, shape: Shape, data: TypedArray): NdArray => ({ dtype, shape, data });

@@ -146,7 +146,7 @@ export function canonical(dataset: Dataset): Dataset {
 }
 
 /** The coordinate variable of that kind: named so, or the only one that CF's attributes or usual names point out. */
-export function coordinate(dataset: Dataset, name: CoordinateName | string): Variable {
+export function coordinate(dataset: Dataset, name: string): Variable {
   const named = dataset.variables.get(name);
   if (named) return named;
   const candidates = [...dataset.variables.values()].filter(
@@ -162,7 +162,7 @@ export function coordinate(dataset: Dataset, name: CoordinateName | string): Var
 }
 
 /** The numbers of a coordinate in float64. */
-export async function readCoordinate(dataset: Dataset, name: CoordinateName | string): Promise<Float64Array> {
+export async function readCoordinate(dataset: Dataset, name: string): Promise<Float64Array> {
   return Float64Array.from(toNumbers(await coordinate(dataset, name).read()));
 }
 
@@ -240,7 +240,7 @@ export function assertOrdered(values: ArrayLike<number>, name: string, source: s
 /** The dataset with a dimension in rising (or falling) order of its coordinate, read lazily. */
 export async function ordered(
   dataset: Dataset,
-  dim: CoordinateName | string,
+  dim: string,
   options: { order?: "ascending" | "descending" } = {},
 ): Promise<Dataset> {
   const { order = "ascending" } = options;

@@ -128,7 +128,7 @@ describe("the streaming Zarr writer", () => {
       name: { dims: ["latitude"], dtype: "string" as const },
     },
   };
-  const step = (i: number): NdArray => float32([3], [i, i + 0.5, -i]);
+  const step = (i: number): NdArray<"float32"> => float32([3], [i, i + 0.5, -i]);
 
   it("grows along a dimension, and goes on later", async () => {
     const target = at("growing.zarr");
@@ -153,7 +153,9 @@ describe("the streaming Zarr writer", () => {
     expect(dataset.dims).toEqual({ time: 9, latitude: 3 });
     expect(await variable(dataset, "name").readStrings!()).toEqual(["a", "bé", ""]);
     const t = await variable(dataset, "t").read();
-    expect(Array.from(t.data)).toEqual(Array.from({ length: 9 }, (_, i) => Array.from(step(i).data)).flat());
+    expect(Array.from(t.data as Float32Array)).toEqual(
+      Array.from({ length: 9 }, (_, i) => Array.from(step(i).data)).flat(),
+    );
   });
 
   it("leaves nothing behind when it fails or is given up", async () => {

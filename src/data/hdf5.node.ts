@@ -202,11 +202,11 @@ function readNumbers(library: typeof H5.Module, entity: H5.Dataset, dtype: DType
       library._free(pointer);
     }
   }
-  return new Type(out.buffer) as TypedArray;
+  return new Type(out.buffer);
 }
 
 function readText(entity: H5.Dataset, { start, count }: Block): string[] {
-  if (count.length === 0) return [String(entity.value)];
+  if (count.length === 0) return [entity.value as string];
   const values = entity.slice(start.map((from, axis): [number, number] => [from, from + count[axis]]));
   return (values as string[]).map((text) => text.replace(/[\0 ]+$/, ""));
 }

@@ -138,7 +138,7 @@ function bigEndian(bytes: Uint8Array, type: NcType): TypedArray {
   const out = new Uint8Array(bytes.length);
   if (width === 1) out.set(bytes);
   else swapBytes(bytes, out, width);
-  return new TYPED_ARRAYS[type](out.buffer) as TypedArray;
+  return new TYPED_ARRAYS[type](out.buffer);
 }
 
 /** Copies `from` to `to` with the bytes of each value reversed. */

@@ -48,7 +48,7 @@ async function openAny(location: string, options: OpenOptions): Promise<Dataset>
   const head = await bytes.read(0, 1024);
   switch (recognise(head)) {
     case "netcdf3":
-      return openNetcdf3(bytes, { source: location, close: bytes.close });
+      return openNetcdf3(bytes, { source: location, close: () => bytes.close() });
     case "hdf5":
       await bytes.close();
       return openHdf5(location);

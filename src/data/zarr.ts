@@ -285,7 +285,7 @@ function plain(value: unknown): AttributeValue {
   if (typeof value === "number" || typeof value === "string") return value;
   if (typeof value === "boolean") return value ? 1 : 0;
   if (Array.isArray(value) && (value.every((v) => typeof v === "number") || value.every((v) => typeof v === "string")))
-    return value as readonly number[];
+    return value;
   return JSON.stringify(value);
 }
 
