@@ -24,6 +24,7 @@ export async function build() {
     outdir: dist,
     format: "esm",
     target: "es2022",
+    supported: { "import-attributes": true }, // JSON modules; Node 20 has them
     sourcemap: true,
     write: false,
     logLevel: "error",

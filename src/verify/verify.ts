@@ -19,7 +19,7 @@ import {
   persistenceOnly,
   type TimeRange,
 } from "../tasks/baselines/index.js";
-import { type Series, stateAt, stateSize, stepOf } from "../tasks/series.js";
+import { type Channel, type Series, stateAt, stateSize, stepOf } from "../tasks/series.js";
 import { type Cases, collectCases, type LeadMaps, leadMaps, leadsToDraw } from "./cases.js";
 import { leadsPerBlock, pair, type Pairing, readBlock } from "./pairing.js";
 import { regionWeights } from "./regions.js";
@@ -136,7 +136,7 @@ export async function verifyForecast(options: VerifyOptions): Promise<Verificati
     truth: options.truth.source,
     variables: channels.map((ch, c) => ({
       name: ch.name,
-      label: typeof ch.variable.attrs["long_name"] === "string" ? ch.variable.attrs["long_name"] : ch.name,
+      label: labelOf(ch, options),
       units: truth.units[c],
     })),
     weights,
@@ -156,6 +156,13 @@ export async function verifyForecast(options: VerifyOptions): Promise<Verificati
   };
   const cases = await collectCases(pairing, table, baselines, drawn);
   return { meta, rows, comparisons, latitudes: truth.latitudes, longitudes: truth.longitudes, maps, cases };
+}
+
+/** The long name that the forecast or else the truth gives the variable, with its level. */
+function labelOf({ name, variable, levelValue }: Channel, { truth }: VerifyOptions): string {
+  const long = variable.attrs["long_name"] ?? truth.variables.get(variable.name)?.attrs["long_name"];
+  if (typeof long !== "string") return name;
+  return levelValue === undefined ? long : `${long} at ${levelValue}`;
 }
 
 function scoresNamed(names: readonly string[]): Score[] {
