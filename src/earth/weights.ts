@@ -56,7 +56,9 @@ function checkLatitudes(latitudes: ArrayLike<number>): void {
   const sign = Math.sign(latitudes[1] - latitudes[0]);
   for (let i = 0; i < latitudes.length; i++) {
     if (!(Math.abs(latitudes[i]) <= 90.0001))
-      throw new UsageError(`latitude ${latitudes[i]} at row ${i} is not between -90 and 90 degrees; check the coordinate`);
+      throw new UsageError(
+        `latitude ${latitudes[i]} at row ${i} is not between -90 and 90 degrees; check the coordinate`,
+      );
     if (i > 0 && !(Math.sign(latitudes[i] - latitudes[i - 1]) === sign && sign !== 0))
       throw new UsageError(
         `latitudes are out of order at row ${i} (${latitudes[i - 1]}, then ${latitudes[i]}); sort the grid's rows by latitude`,
