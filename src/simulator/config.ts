@@ -5,10 +5,11 @@
  */
 import { nearest, UsageError } from "../errors.js";
 import { defaultHalfLevels, sigmaLevels } from "./levels.js";
+import { checkCo2, type Co2Table } from "./co2.js";
 import { DAY } from "./planet.js";
 import { VARIABLES } from "./variables.js";
 
-export const MODELS = ["dry"] as const;
+export const MODELS = ["dry", "moist"] as const;
 export type ModelName = (typeof MODELS)[number];
 
 export interface SimulationConfig {
@@ -34,6 +35,17 @@ export interface SimulationConfig {
   readonly orography: "none" | "idealised" | Float64Array;
   /** K by which the hemispheres' equilibrium temperatures swing with the seasons (dry model; 0 as in Held and Suarez). */
   readonly seasons: number;
+  /** `none` for an aquaplanet, or `idealised` continents (moist model). */
+  readonly land: "none" | "idealised";
+  /** Depth of the ocean's mixed layer, m (moist model). */
+  readonly slabDepth: number;
+  /** Whether the sun moves through the year, and through the day (moist model). */
+  readonly seasonal: boolean;
+  readonly diurnal: boolean;
+  /** ppm: one value, or rows of (year, ppm) between which it is interpolated (moist model). */
+  readonly co2: number | Co2Table;
+  /** Equilibrium warming per doubling of CO2, K (moist model). */
+  readonly sensitivity: number;
 }
 
 /** The pressure levels of WeatherBench 2, hPa. */
@@ -50,14 +62,21 @@ const DEFAULTS: Omit<SimulationConfig, "step" | "levels" | "variables"> = {
   pressureLevels: PRESSURE_LEVELS,
   orography: "none",
   seasons: 0,
+  land: "none",
+  slabDepth: 20,
+  seasonal: true,
+  diurnal: false,
+  co2: 280,
+  sensitivity: 3,
 };
 
 const KEYS = [...Object.keys(DEFAULTS), "step", "levels", "variables"];
 
 /** Variables each model gives. */
 const VARIABLES_OF: Record<ModelName, readonly string[]> = {
+  moist: VARIABLES.map((v) => v.name).filter((name) => name !== "vorticity"),
   dry: VARIABLES.map((v) => v.name).filter(
-    (name) => !["specific_humidity", "total_precipitation", "sea_surface_temperature", "vorticity"].includes(name),
+    (name) => !["specific_humidity", "total_precipitation", "skin_temperature", "vorticity"].includes(name),
   ),
 };
 
@@ -80,7 +99,11 @@ export function simulationConfig(given: Partial<SimulationConfig> = {}): Simulat
   number("seed", base.seed, { least: 0, whole: true });
   if (!/^\d{4}-\d\d-\d\d$/.test(base.start) || Number.isNaN(Date.parse(base.start)))
     throw new UsageError(`start '${base.start}' is not a date: write it as YYYY-MM-DD, such as 2001-01-01`);
-  const levels = base.levels ?? 5;
+  oneOf("land", base.land, ["none", "idealised"]);
+  number("slabDepth", base.slabDepth, { least: 1, most: 1000 });
+  number("sensitivity", base.sensitivity, { least: 0, most: 10 });
+  checkCo2(base.co2);
+  const levels = base.levels ?? (base.model === "moist" ? 8 : 5);
   sigmaLevels(typeof levels === "number" ? defaultHalfLevels(levels) : levels);
   for (const p of base.pressureLevels)
     if (!(p > 0 && p <= 1100))

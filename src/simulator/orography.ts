@@ -39,6 +39,31 @@ export function idealisedOrography(transform: SphericalTransform): Float64Array 
   return out;
 }
 
+/** South, north, west and east edges of the idealised continents, degrees. */
+const CONTINENTS: readonly (readonly [number, number, number, number])[] = [
+  [35, 70, -8, 140], // Europe and northern Asia
+  [10, 35, 68, 118], // southern Asia
+  [-33, 33, -15, 45], // Africa and Arabia
+  [28, 70, 235, 295], // North America
+  [-50, 8, 285, 322], // South America
+  [-37, -15, 115, 152], // Australia
+  [62, 82, 305, 335], // Greenland
+  [-90, -69, 0, 360], // Antarctica
+];
+
+/** Land (1) and sea (0) of the idealised continents, [latitude][longitude]. */
+export function idealisedLand(transform: SphericalTransform): Float64Array {
+  const { latitudes, longitudes, nlat, nlon } = transform;
+  const out = new Float64Array(nlat * nlon);
+  for (const [south, north, west, east] of CONTINENTS)
+    for (let j = 0; j < nlat; j++)
+      for (let i = 0; i < nlon; i++) {
+        const around = (longitudes[i] - west + 720) % 360;
+        if (latitudes[j] >= south && latitudes[j] <= north && around <= east - west) out[j * nlon + i] = 1;
+      }
+  return out;
+}
+
 /** Heights (m) that a configuration asks for, checked against the grid; undefined for a smooth planet. */
 export function orographyOn(
   transform: SphericalTransform,

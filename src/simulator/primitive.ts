@@ -42,6 +42,8 @@ export interface PhysicsContext {
   readonly out: Float64Array;
   /** Seconds from `grid` to the state that `out` leads to. */
   readonly leap: number;
+  /** Seconds by which the clock moves: what slow states of the physics itself (the ground) advance by. */
+  readonly elapsed: number;
   /** Model time at `grid`, seconds since the start of the run. */
   readonly time: number;
 }
@@ -176,7 +178,7 @@ export function primitiveModel(options: PrimitiveOptions): PrimitiveModel {
   };
 
   /** Steps 2 to 4 over `leap` seconds from `from` (with the tendencies of `now`) into `after`. */
-  const advance = (from: Float64Array, fromGrid: Float64Array, leap: number): void => {
+  const advance = (from: Float64Array, fromGrid: Float64Array, leap: number, elapsed: number): void => {
     const speed = dynamics(
       { transform, levels, planet, columns, tendencies, referenceTemperature },
       grid,
@@ -193,6 +195,7 @@ export function primitiveModel(options: PrimitiveOptions): PrimitiveModel {
       grid: fromGrid,
       out: tendencyGrid,
       leap,
+      elapsed,
       time: Math.max(0, steps - 1) * stepSeconds,
     });
     const start = performance.now();
@@ -302,19 +305,19 @@ export function primitiveModel(options: PrimitiveOptions): PrimitiveModel {
         mass = meanPressure();
         const first = now;
         const firstGrid = grid;
-        advance(first, firstGrid, stepSeconds / 2);
+        advance(first, firstGrid, stepSeconds / 2, 0);
         now = after;
         after = new Float64Array(first.length);
         grid = gridBefore;
         gridIsNow = false;
         toGrid();
-        advance(first, firstGrid, stepSeconds);
+        advance(first, firstGrid, stepSeconds, stepSeconds);
         gridBefore = firstGrid;
         before = first;
         [now, after] = [after, now];
       } else {
         const lost = conserveMass ? Math.log(mass / meanPressure()) : 0;
-        advance(before, gridBefore, 2 * stepSeconds);
+        advance(before, gridBefore, 2 * stepSeconds, stepSeconds);
         // On both time levels: a correction of one alone would swing between odd and even steps.
         now[columns.logPressure] += lost;
         after[columns.logPressure] += lost;

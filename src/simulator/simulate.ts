@@ -7,8 +7,10 @@
 import { memoryDataset, type Dataset, type MemoryVariable } from "../data/dataset.js";
 import { ndarray } from "../tensor/ndarray.js";
 import type { Atmosphere, Saved } from "./atmosphere.js";
+import { co2At } from "./co2.js";
 import { type SimulationConfig, simulationConfig } from "./config.js";
 import { dryAtmosphere } from "./dry.js";
+import { moistAtmosphere } from "./moist.js";
 import { DAY } from "./planet.js";
 import { BlowUpError } from "./stability.js";
 import { variableInfo } from "./variables.js";
@@ -61,12 +63,18 @@ const MS = 1000;
 /** The March equinox of 2001, ms, and the tropical year, s. */
 const EQUINOX = Date.UTC(2001, 2, 20, 13, 31);
 const YEAR = 365.2422 * DAY;
+/** The same equinox as a year of the calendar. */
+const EQUINOX_YEAR = 2001 + 78.56 / 365.2422;
 
 /** The atmosphere that a configuration asks for, at the beginning of its spin-up. */
 export function atmosphere(config: SimulationConfig): Atmosphere {
   const origin = Date.parse(config.start) - config.spinupDays * DAY * MS;
-  return dryAtmosphere(config, {
-    yearFraction: (seconds) => ((origin - EQUINOX) / MS + seconds) / YEAR,
+  const yearFraction = (seconds: number): number => ((origin - EQUINOX) / MS + seconds) / YEAR;
+  if (config.model === "dry") return dryAtmosphere(config, { yearFraction });
+  return moistAtmosphere(config, {
+    yearFraction,
+    dayFraction: (seconds) => (origin / MS + seconds) / DAY, // the calendar begins at midnight
+    co2: (seconds) => co2At(config.co2, yearFraction(seconds) + EQUINOX_YEAR),
   });
 }
 

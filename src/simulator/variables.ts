@@ -34,7 +34,7 @@ export const VARIABLES: readonly VariableInfo[] = [
   info("total_precipitation", false, "precipitation_amount", "kg m-2", {
     cell_methods: "time: sum (interval: since the value before)",
   }),
-  info("sea_surface_temperature", false, "surface_temperature", "K"),
+  info("skin_temperature", false, "surface_temperature", "K"),
   info("vorticity", false, "atmosphere_relative_vorticity", "s-1"),
 ];
 
