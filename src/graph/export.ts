@@ -108,7 +108,8 @@ const valueInfo = (name: string, { dtype, shape }: TensorType): Message<"ValueIn
 });
 
 const nodeMessage = (node: GraphNode): Message<"Node"> => ({
-  input: node.inputs.map((t) => t?.name ?? ""),
+  // Trailing inputs left out are not written: ONNX Runtime's Squeeze takes an empty name for a wrong one
+  input: node.inputs.slice(0, node.inputs.findLastIndex((t) => t !== undefined) + 1).map((t) => t?.name ?? ""),
   output: node.outputs.map((t) => t.name),
   opType: node.op,
   ...(node.domain ? { domain: node.domain } : {}),

@@ -23,17 +23,23 @@ export function gradients(y: Tensor, xs: readonly Tensor[], options: GradientOpt
     throw new GraphError(
       `the gradient of '${y.name}' of shape [${y.shape.join(", ")}] needs a scalar or a seed: reduce it first`,
     );
-  const seed = options.seed ?? (y.shape.length === 0 ? scalar(y.graph, 1, y.dtype) : addOne(y));
-  return pullback(y, seed, xs).map((g, i) => g ?? zerosLike(xs[i]));
+  const seed = options.seed ?? (y.shape.length === 0 ? scalar(y.graph, 1, y.dtype) : add(zerosLike(y), 1));
+  return pullback([y], [seed], xs).map((g, i) => g ?? zerosLike(xs[i]));
 }
 
-const addOne = (y: Tensor): Tensor => add(zerosLike(y), 1);
-
-/** As `gradients`, with undefined where nothing flows. */
-function pullback(y: Tensor, seed: Tensor, xs: readonly (Tensor | undefined)[]): (Tensor | undefined)[] {
-  const { graph } = y;
-  const needed = reaching(graph, xs);
-  const flows = new Map<string, Tensor>([[y.name, seed]]);
+/**
+ * The gradients that flow from `ys` (with `seeds`) into `xs`, undefined where nothing flows. Only nodes from `start` on are
+ * walked: a rule that decomposed its operator stops at the operator's inputs.
+ */
+function pullback(
+  ys: readonly Tensor[],
+  seeds: readonly (Tensor | undefined)[],
+  xs: readonly (Tensor | undefined)[],
+  start = 0,
+): (Tensor | undefined)[] {
+  const { graph } = ys[0];
+  const needed = reaching(graph, xs, start);
+  const flows = new Map<string, Tensor>();
   const flow = (tensor: Tensor | undefined, gradient: Tensor | undefined): void => {
     if (!tensor || !gradient || !needed.has(tensor.name)) return;
     if (gradient.shape.join() !== tensor.shape.join())
@@ -43,18 +49,17 @@ function pullback(y: Tensor, seed: Tensor, xs: readonly (Tensor | undefined)[]):
     const known = flows.get(tensor.name);
     flows.set(tensor.name, known ? add(known, gradient) : gradient);
   };
+  ys.forEach((y, i) => flow(y, seeds[i]));
   const count = graph.nodes.length; // nodes written from here on are the derivative itself
-  for (let i = count - 1; i >= 0; i--) {
+  for (let i = count - 1; i >= start; i--) {
     const node = graph.nodes[i];
     const arrived = node.outputs.map((t) => flows.get(t.name));
-    if (arrived.every((g) => !g) || !node.outputs.some((t) => needed.has(t.name))) continue;
+    if (arrived.every((g) => !g)) continue;
     const custom = graph.customGradients.get(node.outputs[0].name);
-    if (custom) {
-      custom.vjp(arrived[0]!).forEach((g, k) => flow(custom.inputs[k], g));
-      continue;
-    }
-    const gave = ruleOf(node)(contextOf(node, arrived, needed));
-    node.inputs.forEach((input, k) => flow(input, gave[k]));
+    const inputs = custom?.inputs ?? node.inputs;
+    if (!inputs.some((t) => t && needed.has(t.name))) continue; // one of the xs: what gave it is not asked for
+    const gave = custom ? custom.vjp(arrived[0]!, custom.inputs) : ruleOf(node)(contextOf(node, arrived, needed));
+    inputs.forEach((input, k) => flow(input, gave[k]));
   }
   return xs.map((x) => x && flows.get(x.name));
 }
@@ -69,6 +74,7 @@ function ruleOf(node: GraphNode): VjpRule {
 }
 
 function contextOf(node: GraphNode, arrived: readonly (Tensor | undefined)[], needed: ReadonlySet<string>): VjpContext {
+  const start = node.outputs[0].graph.nodes.length;
   return {
     node,
     op: node.op,
@@ -79,7 +85,7 @@ function contextOf(node: GraphNode, arrived: readonly (Tensor | undefined)[], ne
     gradients: arrived,
     dy: arrived[0] ?? zerosLike(node.outputs[0]),
     wanted: node.inputs.map((t) => t !== undefined && needed.has(t.name)),
-    pullback: (y, dy, inputs) => pullback(y, dy, inputs),
+    pullback: (ys, dys, inputs) => pullback(ys, dys, inputs, start),
     unsupported: (form) => {
       throw new GraphError(
         `the derivative of ${node.op} ${form} is not written; the node gives '${node.outputs[0].name}'`,
@@ -91,9 +97,10 @@ function contextOf(node: GraphNode, arrived: readonly (Tensor | undefined)[], ne
 const FLOATS = new Set(["float32", "float64", "float16", "bfloat16"]);
 
 /** Names of the tensors that depend on one of `xs` through differentiable values, the xs included. */
-function reaching(graph: Graph, xs: readonly (Tensor | undefined)[]): Set<string> {
+function reaching(graph: Graph, xs: readonly (Tensor | undefined)[], start: number): Set<string> {
   const needed = new Set(xs.flatMap((x) => (x ? [x.name] : [])));
-  for (const node of graph.nodes) {
+  for (let i = start; i < graph.nodes.length; i++) {
+    const node = graph.nodes[i];
     const custom = graph.customGradients.get(node.outputs[0].name);
     const inputs = custom ? custom.inputs : node.inputs;
     if (!inputs.some((t) => t && needed.has(t.name))) continue;

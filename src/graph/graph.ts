@@ -47,10 +47,14 @@ export interface GraphNode {
   readonly attributes: NodeAttributes;
 }
 
-/** Overrides the derivative of a tensor: `gradient` is what flows into it, the answer what flows into each of `inputs`. */
+/**
+ * Overrides the derivative of a tensor: `gradient` is what flows into it, the answer what flows into each of `inputs`.
+ * A rule written in terms of the `inputs` it is handed (they may be recomputed ones) keeps no activation alive under
+ * `checkpoint`.
+ */
 export interface CustomGradient {
   readonly inputs: readonly Tensor[];
-  readonly vjp: (gradient: Tensor) => readonly (Tensor | undefined)[];
+  readonly vjp: (gradient: Tensor, inputs: readonly Tensor[]) => readonly (Tensor | undefined)[];
 }
 
 export class Graph {

@@ -10,9 +10,9 @@
  * (https://onnx.ai/onnx/operators/), opset 21.
  */
 import { GraphError } from "../errors.js";
-import { type DType, type NdArray, ndarray, type Shape, sizeOf, TYPED_ARRAYS } from "../tensor/ndarray.js";
+import { type DType, ndarray, type Shape, sizeOf, TYPED_ARRAYS } from "../tensor/ndarray.js";
 import { customInfer } from "./custom.js";
-import { describeType, type Graph, graphOf, type NodeAttributes, type Tensor } from "./graph.js";
+import { type CustomGradient, describeType, type Graph, graphOf, type NodeAttributes, type Tensor } from "./graph.js";
 import type { InferRule } from "./infer/infer.js";
 import { inferRules, type OpType } from "./infer/index.js";
 
@@ -65,8 +65,8 @@ const one = (op: OpType, inputs: readonly (Tensor | undefined)[], attributes: No
 /** A constant of one element. */
 export function scalar(graph: Graph, value: number, dtype: DType = "float32"): Tensor {
   const data = new TYPED_ARRAYS[dtype](1);
-  data[0] = (dtype === "int64" || dtype === "uint64" ? BigInt(value) : value) as never;
-  return graph.constant({ dtype, shape: [], data } as NdArray);
+  data[0] = dtype === "int64" || dtype === "uint64" ? BigInt(value) : value;
+  return graph.constant({ dtype, shape: [], data });
 }
 
 /** A constant list of int64: shapes, axes, starts. */
@@ -255,11 +255,7 @@ export function stopGradient(x: Tensor): Tensor {
 }
 
 /** Replaces the derivative of `y` with respect to `inputs` by the user's own rule; nothing flows behind `y` otherwise. */
-export function customGradient(
-  y: Tensor,
-  inputs: readonly Tensor[],
-  vjp: (gradient: Tensor) => readonly (Tensor | undefined)[],
-): Tensor {
+export function customGradient(y: Tensor, inputs: readonly Tensor[], vjp: CustomGradient["vjp"]): Tensor {
   y.graph.customGradients.set(y.name, { inputs, vjp });
   return y;
 }

@@ -189,7 +189,7 @@ export function decodeMessage<M extends MessageName>(name: M, bytes: Uint8Array,
 /** Writes a message. Long byte fields are gathered, not copied twice. */
 export function encodeMessage<M extends MessageName>(name: M, value: Message<M>): Uint8Array {
   const parts: Uint8Array[] = [];
-  const total = encodeParts(name, value as Record<string, unknown>, parts);
+  const total = encodeParts(name, value, parts);
   const out = new Uint8Array(total);
   let at = 0;
   for (const part of parts) {

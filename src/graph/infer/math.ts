@@ -148,7 +148,8 @@ const globalPool: InferRule = (c) => {
 const layerNorm: InferRule = (c) => {
   const x = need(c, 0);
   const axis = axisOf(c.op, intAttribute(c, "axis", -1), x.shape.length);
-  const stats = { dtype: x.dtype, shape: x.shape.map((n, i) => (i < axis ? n : 1)) };
+  // Statistics are float32 whatever x is (stash_type 1, the only one ONNX Runtime has)
+  const stats = { dtype: "float32" as const, shape: x.shape.map((n, i) => (i < axis ? n : 1)) };
   return [{ dtype: x.dtype, shape: x.shape }, stats, stats].slice(0, c.outputCount);
 };
 

@@ -200,7 +200,7 @@ export const shapeOps = {
     if (!sizes && !scales) throw new GraphError("Resize needs constant scales or sizes");
     const shape = [...x.shape];
     axes.forEach((axis, i) => {
-      shape[axis] = sizes ? sizes[i] : Math.floor(x.shape[axis] * Number(scales!.data[i]));
+      shape[axis] = sizes ? sizes[i] : Math.floor(Math.fround(x.shape[axis] * Number(scales!.data[i])));
     });
     return [{ dtype: x.dtype, shape }];
   }) as InferRule,

@@ -1,5 +1,6 @@
 /** Derivatives of elementwise operators. The formula stands above or beside the line that writes it. */
 import { GraphError } from "../../errors.js";
+import { sizeOf } from "../../tensor/ndarray.js";
 import { floatAttribute, intAttribute, need, stringAttribute } from "../infer/infer.js";
 import type { elementwise } from "../infer/elementwise.js";
 import type { Tensor } from "../graph.js";
@@ -118,9 +119,14 @@ export const elementwiseVjp = {
     (c, _a, b) => div(c.dy, b),
     (c, _a, b) => neg(mul(c.dy, div(c.outputs[0], b))),
   ),
-  // da^b = b a^(b-1) da + a^b ln(a) db; where a = 0 the second term is 0, its limit for b > 0
+  // da^b = b a^(b-1) da + a^b ln(a) db; where b = 0 the first term is 0, where a = 0 the second: its limit for b > 0
   Pow: binary(
-    (c, a, b) => mul(c.dy, mul(cast(b, a.dtype), pow(a, sub(b, 1)))),
+    (c, a, b) => {
+      const exponent = b.value && sizeOf(b.shape) === 1 ? Number(b.value.data[0]) : undefined;
+      if (exponent === 2) return mul(c.dy, mul(a, 2));
+      const slope = mul(cast(b, a.dtype), pow(a, sub(b, 1)));
+      return mul(c.dy, exponent === undefined || exponent === 0 ? where(equal(b, 0), 0, slope) : slope);
+    },
     (c, a) => mul(c.dy, where(equal(a, 0), 0, mul(c.outputs[0], log(where(equal(a, 0), 1, a))))),
   ),
   // a mod b = a - b floor(a / b); fmod truncates
@@ -167,7 +173,8 @@ export const elementwiseVjp = {
     if (c.inputs[2]?.value?.data[0] !== 1) return [c.dy];
     const mask = c.outputs[1];
     if (!mask) throw new GraphError("Dropout in training needs its mask output for the derivative");
-    return [mul(c.dy, div(cast(mask, c.dy.dtype), sub(1, c.inputs[1] ?? 0.5)))];
+    const keep = c.inputs[1] ? sub(1, cast(c.inputs[1], c.dy.dtype)) : 0.5;
+    return [mul(c.dy, div(cast(mask, c.dy.dtype), keep))];
   },
   Neg: (c) => [neg(c.dy)],
   Abs: unary((x) => sign(x)),
@@ -230,7 +237,12 @@ export const elementwiseVjp = {
     let inside = c.dy;
     if (low) inside = select(greaterOrEqual(x, low), inside);
     if (high) inside = select(lessOrEqual(x, high), inside);
-    return [inside];
+    // A bound that the graph computes gets the gradient of the elements it stands for
+    return [
+      inside,
+      low && c.wanted[1] ? unbroadcast(select(less(x, low), c.dy), low.shape) : undefined,
+      high && c.wanted[2] ? unbroadcast(select(greater(x, high), c.dy), high.shape) : undefined,
+    ];
   },
   // A running sum's gradient is the running sum from the other end
   CumSum: (c) => {

@@ -19,6 +19,7 @@ import {
   mul,
   neg,
   reduceMean,
+  reciprocal,
   reduceSum,
   reshape,
   sign,
@@ -27,6 +28,7 @@ import {
   sub,
   transpose,
   unsqueeze,
+  where,
   zerosLike,
 } from "../ops.js";
 import { convTransposeVjp, convVjp } from "./conv.js";
@@ -62,7 +64,7 @@ const flat: VjpRule = () => [];
 const byDecomposition =
   (f: (c: VjpContext) => Tensor): VjpRule =>
   (c) =>
-    c.pullback(f(c), c.dy, c.inputs);
+    c.pullback([f(c)], [c.dy], c.inputs);
 
 /** (x - mean) / sqrt(variance + epsilon) over `axes`, the population variance. */
 function standardise(x: Tensor, axes: readonly number[], epsilon: number): Tensor {
@@ -153,12 +155,17 @@ export const mathVjp = {
   // Where the mean and r are used too (second derivatives): d mean = dx / n, d r = -r^2 h dx / n
   LayerNormalization: (c) => {
     const [x, scale] = [need(c, 0), need(c, 1)];
-    const [, mean, inverse] = c.outputs;
-    if (!mean || !inverse) return c.unsupported("without its mean and inverse deviation outputs");
     const first = axisOf(c.op, intAttribute(c, "axis", -1), x.shape.length);
     const axes = x.shape.map((_, i) => i).slice(first);
     const n = countOver(x.shape, axes);
-    const h = mul(sub(x, mean), inverse);
+    const kept = c.outputs[2] !== undefined && x.dtype === "float32"; // the forward pass gave them
+    const mean = kept ? c.outputs[1] : reduceMean(x, { axes, keepDims: true });
+    const centred = sub(x, mean);
+    const epsilon = floatAttribute(c, "epsilon", 1e-5);
+    const inverse = kept
+      ? c.outputs[2]
+      : reciprocal(sqrt(add(reduceMean(square(centred), { axes, keepDims: true }), epsilon)));
+    const h = mul(centred, inverse);
     const dh = mul(c.dy, scale);
     const [, dMean, dInverse] = c.gradients;
     let dx = mul(
@@ -229,7 +236,8 @@ export const mathVjp = {
   // d prod = prod / x; inputs that hold a zero have no such form
   ReduceProd: reduced((dy, x, y) => mul(dy, div(y, x))),
   ReduceL1: reduced((dy, x) => mul(dy, sign(x))),
-  ReduceL2: reduced((dy, x, y) => mul(dy, div(x, y))),
+  // x / |x|, and 0 at the origin
+  ReduceL2: reduced((dy, x, y) => mul(dy, div(x, where(equal(y, 0), 1, y)))),
   // y = ln sum x: dx = dy e^-y
   ReduceLogSum: reduced((dy, _x, y) => mul(dy, exp(neg(y)))),
   ReduceLogSumExp: reduced((dy, x, y) => mul(dy, exp(sub(x, y)))),

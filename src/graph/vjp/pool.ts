@@ -2,7 +2,7 @@
 import { ndarray, sizeOf } from "../../tensor/ndarray.js";
 import { intAttribute, need } from "../infer/infer.js";
 import { windowOf } from "../infer/math.js";
-import { cast, convTranspose, div, emit, reshape, zerosLike } from "../ops.js";
+import { cast, convTranspose, div, emit, expand, mul, reshape, zerosLike } from "../ops.js";
 import type { VjpRule } from "./vjp.js";
 
 export const maxPoolVjp: VjpRule = (c) => {
@@ -24,6 +24,13 @@ export const averagePoolVjp: VjpRule = (c) => {
   const spatial = x.shape.slice(2);
   const window = windowOf(c, spatial);
   const { kernel, strides, dilations, before, after, output } = window;
+  // Windows that tile the image: each element's share is repeated over its window
+  const tiles = spatial.every((n, i) => kernel[i] === strides[i] && dilations[i] === 1 && n === output[i] * kernel[i]);
+  if (tiles && [...before, ...after].every((p) => p === 0)) {
+    const apart = [...x.shape.slice(0, 2), ...output.flatMap((n) => [n, 1])];
+    const repeated = [...x.shape.slice(0, 2), ...output.flatMap((n, i) => [n, kernel[i]])];
+    return [reshape(expand(reshape(mul(c.dy, 1 / sizeOf(kernel)), apart), repeated), x.shape)];
+  }
   const includePad = intAttribute(c, "count_include_pad", 0) !== 0;
   // How many elements each output averaged: the product over axes of those inside the image (or the padded image)
   const counts = output.map((n, i) =>

@@ -4,21 +4,23 @@
  */
 import { ndarray } from "../../tensor/ndarray.js";
 import type { Tensor } from "../graph.js";
-import { axisOf, intsAttribute, need, stringAttribute } from "../infer/infer.js";
-import { cast, matmul, transpose } from "../ops.js";
+import { axisOf, intAttribute, intsAttribute, need, stringAttribute } from "../infer/infer.js";
+import { cast, matmul, reduceSum, reshape, transpose } from "../ops.js";
 import { inversePermutation, type VjpContext, type VjpRule } from "./vjp.js";
 
-/** Where an output position lies on the input axis (ONNX Resize-19, `coordinate_transformation_mode`). */
+const f32 = Math.fround;
+
+/** Where an output position lies on the input axis (ONNX Resize-19, `coordinate_transformation_mode`), rounded as the kernel does. */
 function sourcePosition(mode: string, i: number, scale: number, from: number, to: number): number {
   switch (mode) {
     case "asymmetric":
-      return i / scale;
+      return f32(i / f32(scale));
     case "align_corners":
-      return to === 1 ? 0 : (i * (from - 1)) / (to - 1);
+      return to === 1 ? 0 : f32((i * (from - 1)) / (to - 1));
     case "pytorch_half_pixel":
-      return to === 1 ? 0 : (i + 0.5) / scale - 0.5;
+      return to === 1 ? 0 : f32(f32((i + 0.5) / f32(scale)) - 0.5);
     default:
-      return (i + 0.5) / scale - 0.5; // half_pixel
+      return f32(f32((i + 0.5) / f32(scale)) - 0.5); // half_pixel
   }
 }
 
@@ -57,6 +59,21 @@ export function resizeMatrix(c: VjpContext, from: number, to: number, scale: num
   return weights;
 }
 
+/** Whether every input is repeated the same whole number of times, the commonest upsampling. */
+function repeats(matrix: Float32Array, from: number, to: number): boolean {
+  const times = to / from;
+  return (
+    Number.isInteger(times) &&
+    matrix.every((w, k) => w === Number(k % from === Math.floor(Math.floor(k / from) / times)))
+  );
+}
+
+/** [..., n * times, ...] -> [..., n, ...], each run of `times` summed. */
+function blockSums(t: Tensor, axis: number, n: number): Tensor {
+  const split = [...t.shape.slice(0, axis), n, t.shape[axis] / n, ...t.shape.slice(axis + 1)];
+  return reduceSum(reshape(t, split), { axes: [axis + 1] });
+}
+
 export const resizeVjp: VjpRule = (c) => {
   const x = need(c, 0);
   const mode = stringAttribute(c, "mode", "nearest");
@@ -66,6 +83,8 @@ export const resizeVjp: VjpRule = (c) => {
     !["half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel"].includes(coordinates)
   )
     return c.unsupported(`in mode '${mode}' with '${coordinates}' coordinates`);
+  if (intAttribute(c, "antialias", 0) || intAttribute(c, "exclude_outside", 0))
+    return c.unsupported("with antialias or exclude_outside");
   const axes = intsAttribute(c, "axes")?.map((a) => axisOf(c.op, a, x.shape.length)) ?? x.shape.map((_, i) => i);
   const given = c.inputs[2]?.value;
   let dx: Tensor = c.dy;
@@ -73,7 +92,12 @@ export const resizeVjp: VjpRule = (c) => {
     const [from, to] = [x.shape[axis], c.dy.shape[axis]];
     if (from === to) return;
     const scale = given && given.data.length > 0 ? Number(given.data[i]) : to / from;
-    const weights = cast(x.graph.constant(ndarray("float32", [to, from], resizeMatrix(c, from, to, scale))), x.dtype);
+    const matrix = resizeMatrix(c, from, to, scale);
+    if (repeats(matrix, from, to)) {
+      dx = blockSums(dx, axis, from);
+      return;
+    }
+    const weights = cast(x.graph.constant(ndarray("float32", [to, from], matrix)), x.dtype);
     const perm = dx.shape
       .map((_, k) => k)
       .filter((k) => k !== axis)

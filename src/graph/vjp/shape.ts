@@ -3,7 +3,20 @@ import { sizeOf } from "../../tensor/ndarray.js";
 import type { Tensor } from "../graph.js";
 import { axisOf, integers, intAttribute, intsAttribute, need, stringAttribute } from "../infer/infer.js";
 import { padWidths, type shapeOps, sliceAxes, splitSizes } from "../infer/shape.js";
-import { add, concat, emit, ints, pad, reduceSum, reshape, slice, transpose, zerosLike } from "../ops.js";
+import {
+  add,
+  concat,
+  emit,
+  expand,
+  ints,
+  pad,
+  reduceSum,
+  reshape,
+  scalar,
+  slice,
+  transpose,
+  zerosLike,
+} from "../ops.js";
 import { resizeVjp } from "./resize.js";
 import { inversePermutation, unbroadcast, type VjpRule } from "./vjp.js";
 
@@ -24,6 +37,38 @@ const scatterAdd = (
     axis === undefined ? { reduction: "add" } : { reduction: "add", axis },
   )[0];
 
+const flip = (t: Tensor, axis: number): Tensor => slice(t, [{ axis, start: -1, end: -t.shape[axis] - 1, step: -1 }]);
+
+/** `stride - 1` zeros between neighbours on an axis: n becomes (n - 1) stride + 1. */
+function dilate(t: Tensor, axis: number, stride: number): Tensor {
+  const { shape } = t;
+  const zeros = [...shape.slice(0, axis + 1), 1, ...shape.slice(axis + 1)].map((_, i) =>
+    i === axis + 1 ? stride - 1 : 0,
+  );
+  const apart = pad(
+    reshape(t, [...shape.slice(0, axis + 1), 1, ...shape.slice(axis + 1)]),
+    zeros.map(() => 0),
+    zeros,
+  );
+  const joined = reshape(apart, [...shape.slice(0, axis), shape[axis] * stride, ...shape.slice(axis + 1)]);
+  return slice(joined, [{ axis, start: 0, end: (shape[axis] - 1) * stride + 1 }]);
+}
+
+/** Indices of a GatherND with its batch coordinates written out, so that there are no batch dimensions left. */
+function withBatchCoordinates(indices: Tensor, batch: number): Tensor {
+  if (batch === 0) return indices;
+  const positions = indices.shape.slice(0, -1);
+  const coordinates = Array.from({ length: batch }, (_, axis) => {
+    const along = positions.map((n, i) => (i === axis ? n : 1));
+    const counted = ints(
+      indices.graph,
+      Array.from({ length: positions[axis] }, (_, i) => i),
+    );
+    return expand(reshape(counted, [...along, 1]), [...positions, 1]);
+  });
+  return concat([...coordinates, indices], positions.length);
+}
+
 export const shapeVjp = {
   Reshape: likeInput,
   Squeeze: likeInput,
@@ -38,42 +83,24 @@ export const shapeVjp = {
       ),
     ];
   },
-  // The gradient laid back where it was cut out, zeros around it (and between, for steps)
+  // The gradient laid back where it was cut out, zeros around it and, for steps, between
   Slice: (c) => {
     const x = need(c, 0);
     const axes = sliceAxes(c);
-    if (axes.every(({ step }) => step === 1))
-      return [
-        pad(
-          c.dy,
-          axes.map((a) => a.start),
-          axes.map((a, i) => x.shape[i] - a.start - a.count),
-        ),
-      ];
-    const g = x.graph;
+    if (sizeOf(c.dy.shape) === 0) return [zerosLike(x)];
     let dx = c.dy;
+    const before = x.shape.map(() => 0);
+    const after = x.shape.map(() => 0);
     axes.forEach(({ start, step, count }, axis) => {
-      if (count === x.shape[axis] && step === 1) return;
-      const target = dx.shape.map((n, i) => (i === axis ? x.shape[axis] : n));
-      const indexShape = dx.shape.map((n, i) => (i === axis ? n : 1));
-      const positions = reshape(
-        ints(
-          g,
-          Array.from({ length: count }, (_, i) => start + i * step),
-        ),
-        indexShape,
-      );
-      const indices = emit("Expand", [positions, ints(g, dx.shape)])[0];
-      const zero = emit("ConstantOfShape", [ints(g, target)], {
-        value: { dtype: x.dtype, shape: [1], data: new Float32Array(1) as never },
-      })[0];
-      dx = emit(
-        "ScatterElements",
-        [x.dtype === "float32" ? zero : emit("Cast", [zero], { to: x.dtype })[0], indices, dx],
-        { axis },
-      )[0];
+      const n = x.shape[axis];
+      if (step < 0 && count > 1) dx = flip(dx, axis);
+      const stride = Math.abs(step);
+      const first = step > 0 ? start : start + (count - 1) * step;
+      if (stride > 1 && count > 1) dx = dilate(dx, axis, stride);
+      before[axis] = first;
+      after[axis] = n - first - dx.shape[axis];
     });
-    return [dx];
+    return [pad(dx, before, after)];
   },
   Concat: (c) => {
     const axis = axisOf(c.op, intAttribute(c, "axis", 0), c.dy.shape.length);
@@ -101,21 +128,16 @@ export const shapeVjp = {
     const before = sizeOf(x.shape.slice(0, axis));
     const after = sizeOf(x.shape.slice(axis + 1));
     const count = sizeOf(indices.shape);
-    // [before, count, after] -> [count, before, after], scattered along its first axis
+    // [before, count, after] -> [count, before, after], added to zeros along the first axis
     const rows = transpose(reshape(c.dy, [before, count, after]), [1, 0, 2]);
-    const moved = emit("Expand", [
-      reshape(zerosLike(x), [before, x.shape[axis], after]),
-      ints(x.graph, [before, x.shape[axis], after]),
-    ])[0];
-    const target = transpose(moved, [1, 0, 2]);
+    const target = expand(scalar(x.graph, 0, x.dtype), [x.shape[axis], before, after]);
     const scattered = emit("ScatterND", [target, reshape(indices, [count, 1]), rows], { reduction: "add" })[0];
     return [reshape(transpose(scattered, [1, 0, 2]), x.shape)];
   },
   GatherElements: (c) => [scatterAdd("ScatterElements", need(c, 0), need(c, 1), c.dy, intAttribute(c, "axis", 0))],
-  GatherND: (c) => {
-    if (intAttribute(c, "batch_dims", 0) !== 0) return c.unsupported("with batch_dims");
-    return [scatterAdd("ScatterND", need(c, 0), need(c, 1), c.dy)];
-  },
+  GatherND: (c) => [
+    scatterAdd("ScatterND", need(c, 0), withBatchCoordinates(need(c, 1), intAttribute(c, "batch_dims", 0)), c.dy),
+  ],
   // y = x with updates put (or added) at indices: dx is dy, zero where overwritten; dupdates is dy read at indices
   ScatterElements: (c) => {
     const [indices, updates] = [need(c, 1), need(c, 2)];
@@ -152,12 +174,16 @@ export const shapeVjp = {
     widths.forEach(({ before, after }, axis) => {
       if (before === 0 && after === 0) return;
       const n = x.shape[axis];
-      const part = (start: number, end: number, step = 1) => slice(dx, [{ axis, start, end, step }]);
-      const middle = part(before, before + n);
+      const part = (start: number, end: number) => slice(dx, [{ axis, start, end }]);
       if (mode === "constant") {
-        dx = middle;
+        // A negative width cut the input: there the gradient is zero
+        const lay = (width: number) => dx.shape.map((_, i) => (i === axis ? Math.max(0, -width) : 0));
+        const kept = part(Math.max(0, before), dx.shape[axis] - Math.max(0, after));
+        dx = pad(kept, lay(before), lay(after));
         return;
       }
+      if (before < 0 || after < 0) c.unsupported(`with a negative width in mode '${mode}'`);
+      const middle = part(before, before + n);
       if ((mode === "reflect" && Math.max(before, after) >= n) || (mode === "wrap" && Math.max(before, after) > n))
         c.unsupported(`padding ${Math.max(before, after)} beyond the ${n} values of axis ${axis}`);
       const lay = (piece: Tensor, at: number): Tensor => {
@@ -167,12 +193,11 @@ export const shapeVjp = {
       };
       const first = before > 0 ? part(0, before) : undefined;
       const last = after > 0 ? part(before + n, before + n + after) : undefined;
-      const flip = (t: Tensor) => slice(t, [{ axis, start: -1, end: -t.shape[axis] - 1, step: -1 }]);
       const total = (t: Tensor) => reduceSum(t, { axes: [axis], keepDims: true });
       const terms = [middle];
       if (mode === "reflect") {
-        if (first) terms.push(lay(flip(first), 1));
-        if (last) terms.push(lay(flip(last), n - 1 - after));
+        if (first) terms.push(lay(flip(first, axis), 1));
+        if (last) terms.push(lay(flip(last, axis), n - 1 - after));
       } else if (mode === "wrap") {
         if (first) terms.push(lay(first, n - before));
         if (last) terms.push(lay(last, 0));

@@ -13,8 +13,12 @@ export interface VjpContext extends InferContext {
   readonly dy: Tensor;
   /** Which inputs lead to something that a derivative was asked for; the others may be left undefined. */
   readonly wanted: readonly boolean[];
-  /** Gradients of the inputs through a tensor that the rule wrote itself in simpler operators. */
-  pullback(y: Tensor, dy: Tensor, inputs: readonly (Tensor | undefined)[]): (Tensor | undefined)[];
+  /** Gradients of the inputs through tensors that the rule wrote itself in simpler operators. */
+  pullback(
+    ys: readonly Tensor[],
+    dys: readonly (Tensor | undefined)[],
+    inputs: readonly (Tensor | undefined)[],
+  ): (Tensor | undefined)[];
   /** Refuses a form of the operator whose derivative is not written: "Resize in mode 'cubic' ...". */
   unsupported(form: string): never;
 }
