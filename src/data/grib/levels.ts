@@ -10,6 +10,15 @@ export interface Level {
   /** The bottom of a layer, in the same unit. */
   readonly bottom?: number;
   readonly units: string;
+  /** The surfaces as the file codes them; edition 1 has one, with its two octets as one number. */
+  readonly first: Surface;
+  readonly second?: Surface;
+}
+
+/** A fixed surface: its code (table 3 or 4.5) and value, NaN where the value is missing. */
+export interface Surface {
+  readonly code: number;
+  readonly value: number;
 }
 
 interface LevelType {
@@ -67,11 +76,11 @@ const EDITION_1: Readonly<Record<number, LevelType>> = {
 
 /** The level of edition 1: type, then octets 11 and 12 as two numbers or one. */
 export function level1(code: number, top: number, bottom: number): Level {
-  const known = EDITION_1[code];
-  if (!known) return { type: `level_${code}`, value: top * 256 + bottom, units: "" };
-  const { type, units, factor = 1, layer = false } = known;
-  if (layer) return { type, units, value: top * factor, bottom: bottom * factor };
-  return { type, units, value: NO_VALUE.has(type) ? 0 : (top * 256 + bottom) * factor };
+  const number = top * 256 + bottom;
+  const first = { code, value: number };
+  const { type, units, factor = 1, layer = false } = EDITION_1[code] ?? { type: `level_${code}`, units: "" };
+  if (layer) return { type, units, value: top * factor, bottom: bottom * factor, first };
+  return { type, units, value: NO_VALUE.has(type) ? 0 : number * factor, first };
 }
 
 const EDITION_2: Readonly<Record<number, LevelType>> = {
@@ -128,14 +137,12 @@ const COLUMNS: Readonly<Record<string, string>> = {
   "175-176": "iceLayerUnderSnowOnWater",
 };
 
-/** A fixed surface of edition 2: its code and value, NaN where the value is missing. */
-export interface Surface {
-  readonly code: number;
-  readonly value: number;
-}
-
 /** The level of edition 2 from its two fixed surfaces (code 255: no second one). */
 export function level2(first: Surface, second: Surface): Level {
+  return { ...describeLevel(first, second), first, second };
+}
+
+function describeLevel(first: Surface, second: Surface): Omit<Level, "first"> {
   const numeric = (value: number, factor = 1) => (Number.isNaN(value) ? 0 : value * factor);
   if (first.code === 100) {
     if (second.code === 100)
@@ -148,9 +155,7 @@ export function level2(first: Surface, second: Surface): Level {
   }
   const column = COLUMNS[`${first.code}-${second.code}`];
   if (column) return { type: column, units: "", value: 0 };
-  const known = EDITION_2[first.code];
-  if (!known) return { type: `level_${first.code}`, units: "", value: numeric(first.value) };
-  const { type, units, factor } = known;
+  const { type, units, factor } = EDITION_2[first.code] ?? { type: `level_${first.code}`, units: "" };
   if (second.code === first.code)
     return { type: `${type}Layer`, units, value: numeric(first.value, factor), bottom: numeric(second.value, factor) };
   return { type, units, value: NO_VALUE.has(type) ? 0 : numeric(first.value, factor) };

@@ -76,7 +76,7 @@ const TEMPLATES: Readonly<Record<number, readonly Block[]>> = {
 };
 
 /** Code table 4.10 under ecCodes' names. */
-const PROCESSES: Readonly<Record<number, string>> = {
+export const PROCESSES: Readonly<Record<number, string>> = {
   0: "avg",
   1: "accum",
   2: "max",
@@ -104,7 +104,7 @@ export function readProduct(section: Octets, time: number): Product {
       `product definition template 4.${template} is not read; those read are ${Object.keys(TEMPLATES).join(", ")}`,
     );
   let step: Step = { start: 0, end: 0, type: "instant" };
-  let level: Level = { type: "unknown", value: 0, units: "" };
+  let level: Level | undefined;
   let ensemble: Ensemble | undefined;
   const extra: Record<string, number> = {};
   let at = 12;
@@ -156,6 +156,7 @@ export function readProduct(section: Octets, time: number): Product {
     at += BLOCKS[block];
   }
   for (const [name, value] of Object.entries(extra)) if (Number.isNaN(value)) delete extra[name];
+  if (!level) throw new GribError(`product definition template 4.${template} has no level`);
   return { category: section.u8(10), number: section.u8(11), step, level, ensemble, extra };
 }
 

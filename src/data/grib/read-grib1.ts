@@ -1,6 +1,7 @@
 /**
  * One message of edition 1 to a `GribField`: sections 1 (product), 2 (grid) and the heads of 3 (bitmap) and 4 (data).
- * Octets as in the WMO Manual on Codes, FM 92-IX Ext., and ECMWF's local extensions 1, 13, 15, 26 and 30 of section 1.
+ * Octets as in the WMO Manual on Codes, FM 92-IX Ext., and ECMWF's
+ * local extensions of section 1 that number the members of an ensemble.
  */
 import { scalingOf } from "./bits.js";
 import type { ByteRange, Ensemble, GribField, Packing, Step } from "./field.js";
@@ -13,6 +14,8 @@ import { duration, instant } from "./times.js";
 
 /** No header section has a reason to be longer; a longer one is damaged. */
 const MAX_HEADER = 1 << 20;
+/** Code table C-1. */
+const ECMWF = 98;
 
 /** Reads the headers of the message; no value is touched. */
 export async function readGrib1(source: ByteSource, message: ByteRange): Promise<GribField> {
@@ -41,7 +44,7 @@ export async function readGrib1(source: ByteSource, message: ByteRange): Promise
     message,
     centre: product.u8(5),
     subCentre: product.u8(26),
-    parameter: { edition: 1, centre: product.u8(5), table: product.u8(4), number: product.u8(9) },
+    parameter: { edition: 1, centre: tableOwner(product), table: product.u8(4), number: product.u8(9) },
     time,
     step: readStep(product, time),
     level: level1(product.u8(10), product.u8(11), product.u8(12)),
@@ -52,6 +55,10 @@ export async function readGrib1(source: ByteSource, message: ByteRange): Promise
     data,
   };
 }
+
+/** Tables from 128 on belong to a centre: to ECMWF where it is named as the sub-centre. */
+const tableOwner = (product: Octets): number =>
+  product.u8(4) >= 128 && product.u8(26) === ECMWF ? ECMWF : product.u8(5);
 
 function referenceTime(product: Octets): number {
   const yearOfCentury = product.u8(13);
@@ -87,7 +94,7 @@ function readStep(product: Octets, time: number): Step {
       return point(product.u16(19));
     case 2:
       // "valid between P1 and P2": ECMWF writes maxima and minima of its own so, others accumulations.
-      return interval(product.u8(5) === 98 ? "max" : "accum");
+      return interval(product.u8(5) === ECMWF ? "max" : "accum");
     case 3:
       return interval("avg");
     case 4:
@@ -126,13 +133,18 @@ function readStep(product: Octets, time: number): Step {
 
 /** Section 1 from octet 41 on, where ECMWF (and those who write its form) put member numbers and the like. */
 function readLocal(product: Octets): { ensemble?: Ensemble; extra: Record<string, number> } {
-  const ecmwf = product.u8(5) === 98 || product.u8(26) === 98;
+  const ecmwf = product.u8(5) === ECMWF || product.u8(26) === ECMWF;
   if (!ecmwf || product.length < 52) return { extra: {} };
   const small = () => ensembleOf(product.u8(50), product.u8(51));
   switch (product.u8(41)) {
     case 1:
+    case 18:
     case 26:
+    case 27:
+    case 28:
     case 30:
+    case 36:
+    case 40:
       return { ensemble: small(), extra: {} };
     case 13:
       return {
@@ -142,8 +154,12 @@ function readLocal(product: Octets): { ensemble?: Ensemble; extra: Record<string
           ...(product.u8(53) && { frequency: product.u8(53) }),
         },
       };
+    case 12:
+      return { ensemble: ensembleOf(product.u16(50), product.u16(63)), extra: {} };
     case 15:
-      return { ensemble: ensembleOf(product.u16(50), product.u16(56)), extra: {} };
+    case 16:
+    case 23:
+      return { ensemble: ensembleOf(product.u16(50), 0), extra: {} };
     default:
       return { extra: {} };
   }
