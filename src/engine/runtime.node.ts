@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { FoehnError, UsageError } from "../errors.js";
 import type { NdArray } from "../tensor/ndarray.js";
-import { isArray, ortRuntime, type OrtModule, type Resident, type Runtime, type Session } from "./runtime.js";
+import { isArray, ortRuntime, type Resident, type Runtime, type Session } from "./runtime.js";
 
 /** Devices by name that onnxruntime-node may have on some machine. */
 export const DEVICES = ["cpu", "cuda", "webgpu", "coreml", "dml"] as const;
@@ -34,7 +34,7 @@ async function checked(options: RuntimeOptions): Promise<{ device: string; threa
 /** A runtime on the calling thread. */
 export async function openInline(options: RuntimeOptions = {}): Promise<Runtime> {
   const ort = await import("onnxruntime-node");
-  return ortRuntime(ort as unknown as OrtModule, await checked(options));
+  return ortRuntime(ort, await checked(options));
 }
 
 /** What is asked of the worker (worker.node.ts); residents and sessions are known there by number. */

@@ -116,7 +116,7 @@ export function ortRuntime(ort: OrtModule, options: { device: string; threads: n
     },
     read: async (handle) => {
       const array = resident(handle);
-      return { ...array, data: array.data.slice() } as NdArray;
+      return { ...array, data: array.data.slice() };
     },
     async write(handle, array) {
       const target = resident(handle);

@@ -20,8 +20,14 @@ function regression(options: { rows: number }) {
 
 const rng = random(3);
 const rows = 16;
-const x = float32([rows, 3], Array.from({ length: rows * 3 }, () => rng.normal()));
-const y = float32([rows, 1], Array.from({ length: rows }, (_, i) => Math.sin(x.data[3 * i]) + 0.5 * x.data[3 * i + 1]));
+const x = float32(
+  [rows, 3],
+  Array.from({ length: rows * 3 }, () => rng.normal()),
+);
+const y = float32(
+  [rows, 1],
+  Array.from({ length: rows }, (_, i) => Math.sin(x.data[3 * i]) + 0.5 * x.data[3 * i + 1]),
+);
 
 describe("createTrainer", () => {
   it("learns, in a worker thread", async () => {
@@ -38,9 +44,13 @@ describe("createTrainer", () => {
     const runtime = await openInline({ threads: 1 });
     const whole = await createTrainer(runtime, { ...regression({ rows }), optimiser: adamW() });
     const parts = await createTrainer(runtime, { ...regression({ rows: rows / 4 }), optimiser: adamW() });
-    const cut = (a: typeof x, i: number) => float32([rows / 4, a.shape[1]], a.data.subarray((i * a.data.length) / 4, ((i + 1) * a.data.length) / 4));
+    const cut = (a: typeof x, i: number) =>
+      float32([rows / 4, a.shape[1]], a.data.subarray((i * a.data.length) / 4, ((i + 1) * a.data.length) / 4));
     const a = await whole.train([{ x, y }], { learningRate: 0.01 });
-    const b = await parts.train([0, 1, 2, 3].map((i) => ({ x: cut(x, i), y: cut(y, i) })), { learningRate: 0.01 });
+    const b = await parts.train(
+      [0, 1, 2, 3].map((i) => ({ x: cut(x, i), y: cut(y, i) })),
+      { learningRate: 0.01 },
+    );
     expect(b.loss).toBeCloseTo(a.loss, 5);
     expect(b.gradientNorm).toBeCloseTo(a.gradientNorm, 5);
     const [pa, pb] = [await whole.parameters(), await parts.parameters()];
@@ -77,8 +87,12 @@ describe("createTrainer", () => {
     const { loss, parameters } = regression({ rows });
     const trainer = await createTrainer(runtime, { loss, parameters, optimiser: adamW() });
     const bad = { ...x, data: x.data.map((v, i) => (i === 7 ? NaN : v)) };
-    await expect(trainer.train([{ x: bad, y }], { learningRate: 0.01 })).rejects.toThrow(/step 1: the loss is not finite; micro-batch 1 of 1 .* input 'x'/);
-    await expect(trainer.train([{ x, y: { ...y, data: y.data.map(() => 3e38) } }], { learningRate: 0.01 })).rejects.toThrow(/first such tensor is '.*' \(Mul/);
+    await expect(trainer.train([{ x: bad, y }], { learningRate: 0.01 })).rejects.toThrow(
+      /step 1: the loss is not finite; micro-batch 1 of 1 .* input 'x'/,
+    );
+    await expect(
+      trainer.train([{ x, y: { ...y, data: y.data.map(() => 3e38) } }], { learningRate: 0.01 }),
+    ).rejects.toThrow(/first such tensor is '.*' \(Mul/);
     expect(await trainer.parameters()).toEqual(parameters);
   });
 });
@@ -86,4 +100,3 @@ describe("createTrainer", () => {
 it("refuses a device this machine does not have", async () => {
   await expect(openInline({ device: "tpu" })).rejects.toThrow(/no device 'tpu'; it has .*cpu/);
 });
-

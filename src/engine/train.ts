@@ -25,6 +25,8 @@ import type { Feeds, Resident, Runtime } from "./runtime.js";
 export interface TrainerOptions {
   /** A scalar: the mean loss of one micro-batch. Its graph is the model. */
   loss: Tensor;
+  /** The loss that `evaluate` gives, from a graph of its own with the same parameters (without dropout, say); `loss` where left out. */
+  evaluation?: Tensor;
   /** Numbers of every parameter of the graph. */
   parameters: ReadonlyMap<string, NdArray>;
   optimiser: Optimiser;
@@ -54,8 +56,8 @@ export interface Trainer {
   readonly step: number;
   /** One optimiser step over equally large micro-batches; throws, changing nothing, where the loss or gradient is not finite. */
   train(microBatches: readonly Feeds[], options: { learningRate: number }): Promise<StepResult>;
-  /** The loss of a micro-batch as the parameters stand. */
-  evaluate(microBatch: Feeds): Promise<number>;
+  /** The evaluation loss of a micro-batch with the parameters as they stand, or with their running average. */
+  evaluate(microBatch: Feeds, options?: { average?: boolean }): Promise<number>;
   /** A copy of the parameters; `average` gives their running average where the optimiser tracks one. */
   parameters(options?: { average?: boolean }): Promise<Parameters>;
   state(): Promise<TrainerState>;
@@ -66,7 +68,7 @@ export interface Trainer {
 const slotName = (part: number, slot: string, parameter: string): string => `${part}.${slot}/${parameter}`;
 
 export async function createTrainer(runtime: Runtime, options: TrainerOptions): Promise<Trainer> {
-  const { loss, optimiser, clipNorm = Infinity, trainable = () => true, state } = options;
+  const { loss, evaluation = loss, optimiser, clipNorm = Infinity, trainable = () => true, state } = options;
   const { graph } = loss;
   for (const { name } of graph.parameters)
     if (!options.parameters.has(name))
@@ -77,7 +79,7 @@ export async function createTrainer(runtime: Runtime, options: TrainerOptions): 
   const gradientSession = await runtime.load(gradientGraph(loss, trained));
   const normSession = await runtime.load(normGraph(trained));
   const updateSession = await runtime.load(updateGraph(trained, optimiser));
-  const lossSession = await runtime.load(exportOnnx(graph, { outputs: new Map([["loss", loss]]) }));
+  const lossSession = await runtime.load(exportOnnx(evaluation.graph, { outputs: new Map([["loss", evaluation]]) }));
 
   // Everything that lives beside the sessions
   const kept = new Map<string, Resident>();
@@ -103,6 +105,13 @@ export async function createTrainer(runtime: Runtime, options: TrainerOptions): 
   const updateTargets: Record<string, Resident> = {};
   for (const p of trained) updateTargets[`next/${p.name}`] = kept.get(p.name)!;
   for (const [name, resident] of slots) updateTargets[`next/${name}`] = resident;
+
+  /** The running averages of the trained parameters, by parameter. */
+  const averages = (): Record<string, Resident> => {
+    const part = optimiser.findIndex((t) => "average" in t.slots([1]));
+    if (part < 0) throw new FoehnError("this optimiser keeps no average of the weights; add trackAverage()");
+    return Object.fromEntries(trained.map((p) => [p.name, slots.get(slotName(part, "average", p.name))!]));
+  };
 
   let step = state?.step ?? 0;
   return {
@@ -144,18 +153,17 @@ export async function createTrainer(runtime: Runtime, options: TrainerOptions): 
       step++;
       return result;
     },
-    async evaluate(microBatch) {
-      const { loss: value } = await lossSession.run({ ...microBatch, ...parameterFeeds });
+    async evaluate(microBatch, { average = false } = {}) {
+      const { loss: value } = await lossSession.run({
+        ...microBatch,
+        ...parameterFeeds,
+        ...(average ? averages() : {}),
+      });
       return Number(value.data[0]);
     },
     async parameters({ average = false } = {}) {
-      const part = average ? optimiser.findIndex((t) => "average" in t.slots([1])) : -1;
-      if (average && part < 0)
-        throw new FoehnError("this optimiser keeps no average of the weights; add trackAverage()");
-      const entries = graph.parameters.map(async ({ name }) => {
-        const resident = (part >= 0 && slots.get(slotName(part, "average", name))) || kept.get(name)!;
-        return [name, await runtime.read(resident)] as const;
-      });
+      const from = { ...parameterFeeds, ...(average ? averages() : {}) };
+      const entries = graph.parameters.map(async ({ name }) => [name, await runtime.read(from[name])] as const);
       return new Map(await Promise.all(entries)) as Parameters;
     },
     async state() {

@@ -2,6 +2,7 @@
 import { one, type Scope, truncatedNormal, zero } from "../engine/parameters.js";
 import type { Tensor } from "../graph/graph.js";
 import { add, gelu, layerNorm, linear, matmul, mul, reshape, softmax, transpose } from "../graph/ops.js";
+import type { Dropout } from "./model.js";
 
 /** x W + b over the last axis, weights started at a truncated normal of 0.02. */
 export function dense(p: Scope, x: Tensor, width: number, options: { deviation?: number } = {}): Tensor {
@@ -34,8 +35,16 @@ export const mlp = (p: Scope, x: Tensor, ratio = 4): Tensor => {
   return dense(p.child("down"), gelu(dense(p.child("up"), x, width * ratio)), width);
 };
 
+export interface BlockOptions {
+  heads: number;
+  ratio?: number;
+  dropout?: Dropout;
+  rate?: number;
+}
+
 /** Pre-norm transformer block (Xiong et al. 2020): x + attention(norm x), then x + mlp(norm x). */
-export function block(p: Scope, x: Tensor, options: { heads: number; ratio?: number }): Tensor {
-  const mixed = add(x, selfAttention(p.child("attention"), norm(p.child("norm1"), x), options.heads));
-  return add(mixed, mlp(p.child("mlp"), norm(p.child("norm2"), mixed), options.ratio));
+export function block(p: Scope, x: Tensor, { heads, ratio, dropout, rate = 0 }: BlockOptions): Tensor {
+  const drop = (t: Tensor) => dropout?.apply(t, { rate, axes: [0, 2] }) ?? t;
+  const mixed = add(x, drop(selfAttention(p.child("attention"), norm(p.child("norm1"), x), heads)));
+  return add(mixed, drop(mlp(p.child("mlp"), norm(p.child("norm2"), mixed), ratio)));
 }

@@ -1,0 +1,94 @@
+/**
+ * What a forecasting run is told, as one schema with defaults: `config.yaml` in a run holds it as resolved.
+ * A wrong key or value is refused with its path and the nearest right one.
+ */
+import { z } from "zod";
+import { nearest, UsageError } from "../../errors.js";
+
+const date = z.string().regex(/^\d{4}(-\d\d(-\d\d(T\d\d(:\d\d)*Z?)?)?)?$/, "write a date as YYYY-MM-DD");
+const period = z.tuple([date, date]);
+
+export const forecastSchema = z.strictObject({
+  task: z.literal("forecast").default("forecast"),
+  data: z.strictObject({
+    /** A file or directory that `openDataset` reads. */
+    path: z.string().min(1),
+    /** Names such as `air`, or `z@500` for one level; everything on the grid if empty. */
+    variables: z.array(z.string()).default([]),
+    /** First and last day (or month, or year) of each period. Cut in 70, 10 and 20 parts of the record where left out. */
+    train: period.optional(),
+    validation: period.optional(),
+    test: period.optional(),
+    /** Hours left out between the periods; the longest lead where left out. */
+    gap: z.number().nonnegative().optional(),
+  }),
+  forecast: z
+    .strictObject({
+      /** States shown to the model, one step of the data apart. */
+      history: z.int().min(1).max(16).default(2),
+      /** Longest lead in hours that the model learns; longer forecasts start again from its own. */
+      maxLead: z.number().positive().default(120),
+      firstGuess: z.enum(["damped-anomaly", "persistence"]).default("damped-anomaly"),
+    })
+    .prefault({}),
+  model: z.looseObject({ name: z.string() }).default({ name: "vit" }),
+  training: z
+    .strictObject({
+      steps: z.int().positive().default(1000),
+      batch: z.int().positive().default(32),
+      /** Samples that go through the network at once; the batch is summed up over several. */
+      microBatch: z.int().positive().default(8),
+      learningRate: z.number().positive().default(1e-3),
+      schedule: z.enum(["cosine", "warmup-stable-decay", "constant"]).default("cosine"),
+      warmup: z.int().nonnegative().default(50),
+      weightDecay: z.number().nonnegative().default(0.05),
+      beta2: z.number().positive().max(1).default(0.98),
+      clip: z.number().positive().default(1),
+      /** Decay of the running average of the weights, which is what is kept and used. */
+      average: z.number().min(0).max(1).default(0.995),
+      /** Steps between validations. */
+      validateEvery: z.int().positive().default(100),
+      /** Starts and leads of a validation. */
+      validationSamples: z.int().positive().default(128),
+      /** Validations without a better loss before training stops. */
+      patience: z.int().positive().default(5),
+      /** Networks trained from different seeds; their mean is the forecast. */
+      seeds: z.int().positive().default(1),
+    })
+    .prefault({}),
+  seed: z.int().nonnegative().default(0),
+  device: z.string().default("cpu"),
+  threads: z.int().positive().optional(),
+});
+
+export type ForecastConfig = z.output<typeof forecastSchema>;
+
+/** Checks and completes a configuration; `source` names its file in errors. */
+export function parseForecastConfig(given: unknown, source = "the configuration"): ForecastConfig {
+  const result = forecastSchema.safeParse(given);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const path = issue.path.join(".");
+  if (issue.code === "unrecognized_keys") {
+    const [key] = issue.keys;
+    const known = keysAt(issue.path);
+    const near = nearest(key, known);
+    throw new UsageError(
+      `${source}: there is no setting '${path ? `${path}.` : ""}${key}'${near ? `; did you mean '${near}'?` : `. Here are known: ${known.join(", ")}`}`,
+    );
+  }
+  throw new UsageError(`${source}: ${path || "the whole"}: ${issue.message}`);
+}
+
+/** The settings that the schema has at a path. */
+function keysAt(path: readonly PropertyKey[]): string[] {
+  let node: unknown = forecastSchema;
+  for (const step of path) node = unwrapped(node)?.shape[step as string];
+  return Object.keys(unwrapped(node)?.shape ?? {});
+}
+
+function unwrapped(node: unknown): { shape: Record<string, unknown> } | undefined {
+  let inner = node as { shape?: Record<string, unknown>; unwrap?: () => unknown } | undefined;
+  while (inner && !inner.shape && inner.unwrap) inner = inner.unwrap() as typeof inner;
+  return inner?.shape ? { shape: inner.shape } : undefined;
+}

@@ -1,0 +1,170 @@
+/** The three steps of the forecasting story as functions: train a run, forecast with it, and write the forecast. */
+import path from "node:path";
+import { openDataset } from "../../data/open.node.js";
+import type { Dataset } from "../../data/dataset.js";
+import { createZarr } from "../../data/write-zarr.node.js";
+import { writeNetcdf } from "../../data/write-netcdf.node.js";
+import { formatTime } from "../../earth/time.js";
+import type { Runtime } from "../../engine/runtime.js";
+import { DataError, UsageError } from "../../errors.js";
+import { readSeries, type Series, stepOf } from "../series.js";
+import type { ForecastConfig } from "./config.js";
+import { forecastLayout, piecesOf } from "./layout.js";
+import type { Normaliser } from "./normaliser.js";
+import { resolvePeriods, startsIn } from "./periods.js";
+import { createPredictor, type ForecastModel } from "./rollout.js";
+import { beginRun, checkpointStore, finishRun, openLog, readNormaliser } from "./run.node.js";
+import { startAt } from "./samples.js";
+import { normaliserFor, type TrainEvent, trainForecast } from "./train.js";
+
+export interface TrainRunOptions {
+  readonly run: string;
+  readonly config: ForecastConfig;
+  readonly dataset: Dataset;
+  readonly runtime: Runtime;
+  readonly resume?: boolean;
+  readonly onEvent?: (event: TrainEvent) => void;
+}
+
+/** Trains into the folder `run` and leaves a finished run there. */
+export async function trainRun({
+  run,
+  config,
+  dataset,
+  runtime,
+  resume = false,
+  onEvent,
+}: TrainRunOptions): Promise<ForecastModel> {
+  const series = await readSeries(dataset, config.data.variables.length > 0 ? config.data.variables : undefined);
+  const fitted = normaliserFor(series, config);
+  await beginRun(run, config, fitted, { resume });
+  const normaliser = await readNormaliser(run); // what is on disk is what is used, resumed or not
+  const store = checkpointStore(run);
+  const log = await openLog(run, store, config.training.seeds);
+  const began = performance.now();
+  for await (const event of trainForecast({ runtime, series, config, store, normaliser })) {
+    await log({ ...event, seconds: (performance.now() - began) / 1000 });
+    onEvent?.(event);
+  }
+  return finishRun(run, config, normaliser);
+}
+
+export interface ForecastOptions {
+  readonly model: ForecastModel;
+  readonly dataset: Dataset;
+  readonly runtime: Runtime;
+  /** Longest lead in hours; the longest that the model learnt where left out. */
+  readonly maxLead?: number;
+  /** Hours between leads; the data's own step where left out. */
+  readonly everyLead?: number;
+  /** Which starts: those in the run's test period, the newest alone, or those in a range of instants. */
+  readonly starts: "test" | "latest" | readonly [from: number, to: number];
+  /** Hours between starts; every state where left out. */
+  readonly everyStart?: number;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Forecasts into a Zarr store or, by its ending `.nc`, a NetCDF-4 file. */
+export async function writeForecast(
+  options: ForecastOptions & { readonly out: string },
+): Promise<{ starts: number; leads: number[] }> {
+  const { model, dataset, runtime, out, onProgress } = options;
+  const { normaliser, config } = model;
+  const series = await readSeries(dataset, normaliser.channels);
+  refuseOtherGrid(series, normaliser, dataset.source);
+  const starts = chosenStarts(series, options);
+  const hours = normaliser.step / 3_600_000;
+  const every = Math.max(1, Math.round((options.everyLead ?? hours) / hours));
+  const last = Math.round((options.maxLead ?? config.forecast.maxLead) / hours);
+  const leads = Array.from({ length: Math.floor(last / every) }, (_, i) => (i + 1) * every);
+  if (leads.length === 0)
+    throw new UsageError(
+      `the longest lead is ${options.maxLead} h, but the model's step is ${hours} h; ask for at least that`,
+    );
+
+  const netcdf = out.endsWith(".nc");
+  const target = netcdf ? `${out}.zarr` : out;
+  const layout = forecastLayout(
+    normaliser,
+    starts.map((i) => series.times[i]),
+    leads.map((l) => l * hours),
+    {
+      title: `Foehn forecast (${config.model.name})`,
+      source: dataset.source,
+      training_period: normaliser.trainRange.map((t) => formatTime(t, normaliser.calendar)).join("/"),
+    },
+  );
+  const writer = await createZarr(target, layout.template);
+  const predictor = await createPredictor(runtime, model);
+  try {
+    for (const [name, values] of layout.coordinates) await writer.write(name, {}, values);
+    const block = 64;
+    for (let from = 0; from < starts.length; from += block) {
+      const part = starts.slice(from, from + block);
+      let lead = 0;
+      for await (const { states } of predictor.rollout(
+        part.map((i) => startAt(series, i, config.forecast.history)),
+        leads,
+      )) {
+        for (const [k, state] of states.entries())
+          for (const { name, selection, values } of piecesOf(layout, state, { time: from + k, lead }))
+            await writer.write(name, selection, values);
+        lead++;
+        onProgress?.(from * leads.length + lead * part.length, starts.length * leads.length);
+      }
+    }
+    await writer.close();
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  } finally {
+    await predictor.close();
+  }
+  if (netcdf) await toNetcdf(target, out);
+  return { starts: starts.length, leads: leads.map((l) => l * hours) };
+}
+
+async function toNetcdf(store: string, out: string): Promise<void> {
+  const { rm } = await import("node:fs/promises");
+  const whole = await openDataset(store, { names: "original" });
+  try {
+    await writeNetcdf(whole, out);
+  } finally {
+    await whole.close();
+    await rm(path.resolve(store), { recursive: true, force: true });
+  }
+}
+
+function chosenStarts(series: Series, { model, starts, everyStart }: ForecastOptions): number[] {
+  const { config, normaliser } = model;
+  const { history } = config.forecast;
+  const step = stepOf(series);
+  if (Math.abs(step - normaliser.step) > 1000)
+    throw new UsageError(
+      `the model was trained on states every ${normaliser.step / 3_600_000} h, but this data has one every ${step / 3_600_000} h; resample it first`,
+    );
+  const range =
+    starts === "test"
+      ? resolvePeriods(series, config).test
+      : starts === "latest"
+        ? ([-Infinity, Infinity] as const)
+        : starts;
+  const all = startsIn(series, range, history, starts === "test" ? 1 : 0);
+  if (all.length === 0)
+    throw new UsageError(
+      `no start lies there: ${history} states in a row are needed, and the data runs from ${formatTime(series.times[0], series.calendar)} to ${formatTime(series.times[series.times.length - 1], series.calendar)}`,
+    );
+  if (starts === "latest") return all.slice(-1);
+  const every = everyStart === undefined ? 1 : Math.max(1, Math.round((everyStart * 3_600_000) / step));
+  return all.filter((_, k) => k % every === 0);
+}
+
+function refuseOtherGrid(series: Series, n: Normaliser, source: string): void {
+  const same = (a: Float64Array, b: Float64Array) =>
+    a.length === b.length && a.every((v, i) => Math.abs(v - b[i]) < 1e-4);
+  if (!same(series.latitudes, n.latitudes) || !same(series.longitudes, n.longitudes))
+    throw new DataError(
+      source,
+      `its grid of ${series.latitudes.length} x ${series.longitudes.length} points is not the model's of ${n.latitudes.length} x ${n.longitudes.length}; regrid it first with 'foehn convert --like'`,
+    );
+}

@@ -1,0 +1,170 @@
+/**
+ * A run on disk: `config.yaml` as resolved, `normalisation.safetensors`, the parameters and `model.onnx` when training is done,
+ * `state.*.safetensors` to go on from, and `log.jsonl`. Every file is written beside its place and takes it whole.
+ */
+import { existsSync } from "node:fs";
+import { appendFile, mkdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { parse, stringify } from "yaml";
+import { writeWhole } from "../../data/files.node.js";
+import { DataError, UsageError } from "../../errors.js";
+import type { Parameters } from "../../engine/parameters.js";
+import type { NdArray } from "../../tensor/ndarray.js";
+import { decodeSafetensors, encodeSafetensors, type Safetensors } from "../../tensor/safetensors.js";
+import { type ForecastConfig, parseForecastConfig } from "./config.js";
+import { ensembleModel } from "./network.js";
+import { type Normaliser, packNormaliser, unpackNormaliser } from "./normaliser.js";
+import type { ForecastModel } from "./rollout.js";
+import type { Checkpoint, CheckpointStore, TrainEvent } from "./train.js";
+
+const file = (run: string, name: string): string => path.join(run, name);
+const member = (stem: string, k: number): string => `${stem}${k === 1 ? "" : `-${k}`}.safetensors`;
+
+async function readTensors(name: string): Promise<Safetensors> {
+  const bytes = await readFile(name).catch((cause: unknown) => {
+    throw new DataError(name, "it cannot be read; train the model first, or name the folder of a finished run", {
+      cause,
+    });
+  });
+  return decodeSafetensors(bytes, name);
+}
+
+/** Makes the folder of a new run. Refuses one that already holds a run, unless it is to be gone on with. */
+export async function beginRun(
+  run: string,
+  config: ForecastConfig,
+  normaliser: Normaliser,
+  options: { resume: boolean },
+): Promise<void> {
+  const text = stringify(config);
+  if (existsSync(file(run, "config.yaml"))) {
+    if (!options.resume)
+      throw new UsageError(`${run} already holds a run: go on with it by --resume, or name another folder with --out`);
+    const before = await readFile(file(run, "config.yaml"), "utf8");
+    if (before !== text)
+      throw new UsageError(
+        `${run}/config.yaml differs from the configuration given: resume with the same one, or train into another folder`,
+      );
+    return;
+  }
+  await mkdir(run, { recursive: true });
+  const { arrays, metadata } = packNormaliser(normaliser);
+  await writeWhole(file(run, "normalisation.safetensors"), encodeSafetensors(arrays, metadata));
+  await writeWhole(file(run, "config.yaml"), text);
+}
+
+export async function readConfig(run: string): Promise<ForecastConfig> {
+  const name = file(run, "config.yaml");
+  const text = await readFile(name, "utf8").catch((cause: unknown) => {
+    throw new DataError(run, "this is not the folder of a run: it has no config.yaml", { cause });
+  });
+  return parseForecastConfig(parse(text), name);
+}
+
+export async function readNormaliser(run: string): Promise<Normaliser> {
+  const name = file(run, "normalisation.safetensors");
+  const { tensors, metadata } = await readTensors(name);
+  return unpackNormaliser(tensors, metadata, name);
+}
+
+/** Checkpoints as `state.safetensors`, `state-2.safetensors`, ... for each network of the run. */
+export function checkpointStore(run: string): CheckpointStore {
+  const PARTS = ["parameters", "best"] as const;
+  return {
+    async load(k) {
+      const name = file(run, member("state", k));
+      if (!existsSync(name)) return undefined;
+      const { tensors, metadata } = await readTensors(name);
+      const under = <T extends NdArray>(prefix: string) =>
+        new Map(
+          [...tensors].flatMap(([key, array]) =>
+            key.startsWith(`${prefix}:`) ? [[key.slice(prefix.length + 1), array as T] as const] : [],
+          ),
+        );
+      const facts = JSON.parse(metadata["checkpoint"]) as {
+        step: number;
+        best: { loss: number; step: number };
+        waited: number;
+        finished: boolean;
+      };
+      const [parameters, best] = PARTS.map((part) => under<NdArray<"float32">>(part));
+      return {
+        member: k,
+        parameters,
+        trainer: { step: facts.step, arrays: under("optimiser") },
+        best: { ...facts.best, parameters: best },
+        waited: facts.waited,
+        finished: facts.finished,
+      };
+    },
+    async save({ member: k, parameters, trainer, best, waited, finished }: Checkpoint) {
+      const named = (prefix: string, arrays: ReadonlyMap<string, NdArray>) =>
+        [...arrays].map(([key, array]) => [`${prefix}:${key}`, array] as const);
+      const facts = { step: trainer.step, best: { loss: best.loss, step: best.step }, waited, finished };
+      const bytes = encodeSafetensors(
+        [...named("parameters", parameters), ...named("best", best.parameters), ...named("optimiser", trainer.arrays)],
+        { checkpoint: JSON.stringify(facts) },
+      );
+      await writeWhole(file(run, member("state", k)), bytes);
+    },
+  };
+}
+
+/** Appends to `log.jsonl`; a resumed run first drops what came after the checkpoint it goes on from. */
+export async function openLog(
+  run: string,
+  store: CheckpointStore,
+  seeds: number,
+): Promise<(event: TrainEvent & { seconds: number }) => Promise<void>> {
+  const name = file(run, "log.jsonl");
+  if (existsSync(name)) {
+    const reached = new Map<number, number>();
+    for (let k = 1; k <= seeds; k++) reached.set(k, (await store.load(k))?.trainer.step ?? 0);
+    const kept = (await readFile(name, "utf8")).split("\n").filter((line) => {
+      try {
+        const row = JSON.parse(line) as TrainEvent;
+        return row.step <= (reached.get(row.member) ?? 0);
+      } catch {
+        return false; // the line a kill cut short
+      }
+    });
+    await writeWhole(name, kept.map((line) => `${line}\n`).join(""));
+  }
+  return (event) => appendFile(name, `${JSON.stringify(event)}\n`);
+}
+
+/** Writes `params.safetensors` (and `params-2`, ...) and `model.onnx`, the mean of the networks at a batch of one. */
+export async function finishRun(run: string, config: ForecastConfig, normaliser: Normaliser): Promise<ForecastModel> {
+  const store = checkpointStore(run);
+  const members: Parameters[] = [];
+  for (let k = 1; k <= config.training.seeds; k++) {
+    const checkpoint = await store.load(k);
+    if (!checkpoint?.finished)
+      throw new DataError(
+        run,
+        `network ${k} of ${config.training.seeds} is not trained to its end; go on with --resume`,
+      );
+    members.push(checkpoint.best.parameters);
+    await writeWhole(file(run, member("params", k)), encodeSafetensors(checkpoint.best.parameters));
+  }
+  const { metadata } = packNormaliser(normaliser);
+  const onnx = ensembleModel(members, {
+    model: config.model,
+    normaliser,
+    history: config.forecast.history,
+    batch: 1,
+    metadata: { ...metadata, config: JSON.stringify(config) },
+  });
+  await writeWhole(file(run, "model.onnx"), onnx);
+  return { config, normaliser, members };
+}
+
+/** A finished run, ready to forecast. */
+export async function openRun(run: string): Promise<ForecastModel> {
+  const config = await readConfig(run);
+  const normaliser = await readNormaliser(run);
+  const members: Parameters[] = [];
+  for (let k = 1; k <= config.training.seeds; k++)
+    members.push((await readTensors(file(run, member("params", k)))).tensors as Parameters);
+  return { config, normaliser, members };
+}
