@@ -32,7 +32,7 @@ const ramp = (dtype: DType, shape: number[]): NdArray => {
   const data = new TYPED_ARRAYS[dtype](sizeOf(shape));
   for (let i = 0; i < data.length; i++)
     data[i] = typeof data[i] === "bigint" ? BigInt(i) : dtype === "bool" ? i % 2 : i % 120;
-  return { dtype, shape, data } as NdArray;
+  return { dtype, shape, data };
 };
 
 /** Every type, one to four axes, a gap, texts in attributes. */
