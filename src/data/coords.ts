@@ -78,9 +78,10 @@ const DEGREES_EAST = /^degrees?_?e(ast)?$/i;
 const TIME_SPAN = /^(hours?|hrs?|days?|minutes?|seconds?|months?|nanoseconds?|h|d|s)$/i;
 
 /** What a variable is a coordinate of, or undefined. Names are asked last. */
-export function coordinateKind(v: Pick<Variable, "name" | "attrs">): CoordinateName | undefined {
+export function coordinateKind(v: Pick<Variable, "name" | "attrs" | "readStrings">): CoordinateName | undefined {
   const { units, axis, standard_name: standard } = v.attrs;
   const name = v.name.toLowerCase();
+  if (v.readStrings) return USUAL_NAMES.station.includes(name) || standard === "platform_id" ? "station" : undefined;
   if (typeof standard === "string" && STANDARD_NAMES[standard]) return STANDARD_NAMES[standard];
   const byName = (Object.keys(USUAL_NAMES) as CoordinateName[]).find((kind) => USUAL_NAMES[kind].includes(name));
   if (typeof units === "string") {

@@ -1,0 +1,191 @@
+/**
+ * What a dataset is, in one screen: `describe` gives it as data (the JSON of `foehn info --json`), `table` as text.
+ *
+ *     const info = await describe(dataset);
+ *     console.log(table(info));
+ */
+import { type Calendar, formatTime } from "../earth/time.js";
+import { isUnit } from "../earth/units.js";
+import { identify, toCanonical } from "../earth/variables.js";
+import { DataError } from "../errors.js";
+import { isText } from "./cf.js";
+import { direction, readCoordinate, readTimes } from "./coords.js";
+import { type Dataset, type Variable } from "./dataset.js";
+import { coordinateProblems, isData, type Problem, usualStep, variableProblems } from "./problems.js";
+import { type Sample, sampleOf } from "./sample.js";
+
+export interface VariableInfo {
+  readonly name: string;
+  readonly standard_name: string | null;
+  readonly units: string | null;
+  readonly dims: readonly string[];
+  readonly shape: readonly number[];
+  /** How many values are missing among those looked at. */
+  readonly missing: number;
+  readonly min: number | null;
+  readonly max: number | null;
+  /** The catalogue's name of the quantity, and how to come to its units; null where it is not known. */
+  readonly quantity: string | null;
+  readonly conversion: { readonly units: string; readonly scale: number; readonly offset: number } | null;
+  /** True where only some slices were looked at. */
+  readonly sampled: boolean;
+}
+
+export interface DatasetInfo {
+  readonly source: string;
+  readonly format: string;
+  readonly dims: Readonly<Record<string, number>>;
+  readonly time: {
+    readonly start: string;
+    readonly end: string;
+    readonly step: string | null;
+    readonly calendar: Calendar;
+  } | null;
+  /** First and last value of each numeric coordinate but time. */
+  readonly coordinates: Readonly<
+    Record<string, { readonly first: number; readonly last: number; readonly units: string | null }>
+  >;
+  readonly variables: readonly VariableInfo[];
+  readonly problems: readonly Problem[];
+  /** What Foehn can do with it. */
+  readonly uses: readonly string[];
+}
+
+/** Looks at a dataset; values are read within a bound (`maxValues` of each variable). */
+export async function describe(dataset: Dataset, options: { maxValues?: number } = {}): Promise<DatasetInfo> {
+  const found: Problem[] = await coordinateProblems(dataset);
+  const variables: VariableInfo[] = [];
+  const coordinates: Record<string, { first: number; last: number; units: string | null }> = {};
+  for (const v of dataset.variables.values()) {
+    if (v.name in dataset.dims && v.dims.length === 1) {
+      if (!isText(v) && v.name !== "time") {
+        const values = await readCoordinate(dataset, v.name);
+        coordinates[v.name] = { first: values[0], last: values[values.length - 1], units: textOf(v, "units") };
+      }
+      continue;
+    }
+    const sample = isText(v) ? undefined : await sampleOf(v, options);
+    if (sample && isData(v, dataset)) found.push(...variableProblems(v, sample));
+    variables.push(variableInfo(v, sample, isData(v, dataset)));
+  }
+  const time = await timeInfo(dataset);
+  return {
+    source: dataset.source,
+    format: dataset.format,
+    dims: dataset.dims,
+    time,
+    coordinates,
+    variables,
+    problems: found,
+    uses: await usesOf(dataset, time?.step ?? null),
+  };
+}
+
+const textOf = (v: Variable, name: string): string | null => {
+  const value = v.attrs[name];
+  return typeof value === "string" && value !== "" ? value : null;
+};
+
+function variableInfo(v: Variable, sample: Sample | undefined, holdsData: boolean): VariableInfo {
+  const units = textOf(v, "units");
+  const quantity = holdsData ? identify(v) : undefined;
+  const conversion =
+    quantity && units !== null && isUnit(units) ? { units: quantity.units, ...toCanonical(quantity, units) } : null;
+  const number = (x: number | undefined): number | null => (x === undefined || Number.isNaN(x) ? null : x);
+  return {
+    name: v.name,
+    standard_name: textOf(v, "standard_name"),
+    units,
+    dims: v.dims,
+    shape: v.shape,
+    missing: sample?.missing ?? 0,
+    min: number(sample?.min),
+    max: number(sample?.max),
+    quantity: quantity?.name ?? null,
+    conversion,
+    sampled: sample ? !sample.whole : false,
+  };
+}
+
+async function timeInfo(dataset: Dataset): Promise<DatasetInfo["time"]> {
+  const v = dataset.variables.get("time");
+  if (!v || isText(v)) return null;
+  try {
+    const { values, calendar } = await readTimes(dataset);
+    if (values.length === 0) return null;
+    const step = usualStep(values)?.name ?? null;
+    return {
+      start: formatTime(values[0], calendar),
+      end: formatTime(values[values.length - 1], calendar),
+      step,
+      calendar,
+    };
+  } catch (error) {
+    if (error instanceof DataError) return null; // told among the problems
+    throw error;
+  }
+}
+
+async function usesOf(dataset: Dataset, step: string | null): Promise<string[]> {
+  const has = (dim: string): boolean => dim in dataset.dims;
+  const uses: string[] = [];
+  if (has("latitude") && has("longitude")) {
+    const rows = dataset.variables.has("latitude") ? await readCoordinate(dataset, "latitude") : [];
+    const inOrder = direction(rows) !== 0;
+    if (has("time") && dataset.dims["time"] > 1 && step && inOrder)
+      uses.push(
+        `train and initialise gridded forecasts (a state every ${step})`,
+        "verify forecasts of the same variables",
+      );
+    if (has("lead_time")) uses.push("verify as a forecast");
+    if (has("member")) uses.push("verify as an ensemble");
+    uses.push("regrid, downscale, convert");
+  }
+  if (has("station") && has("time")) uses.push("train at stations, verify against them, quality control");
+  return uses;
+}
+
+/** The same as text of at most a screen's width. */
+export function table(info: DatasetInfo): string {
+  const lines = [`${info.source}   ${info.format}`];
+  for (const [dim, length] of Object.entries(info.dims)) {
+    const c = info.coordinates[dim];
+    const span =
+      dim === "time" && info.time
+        ? `${minutes(info.time.start)} to ${minutes(info.time.end)}${info.time.step ? ` every ${info.time.step}` : ""}${info.time.calendar === "standard" ? "" : ` (${info.time.calendar} calendar)`}`
+        : c
+          ? `${c.first} to ${c.last}${c.units ? ` ${c.units}` : ""}`
+          : "";
+    lines.push(`  ${dim.padEnd(12)}${String(length).padStart(8)}   ${span}`.trimEnd());
+  }
+  const rows = info.variables.map((v) => [
+    v.name,
+    v.units ?? "-",
+    v.dims.join(" ") || "-",
+    shown(v.min),
+    shown(v.max),
+    v.missing ? String(v.missing) : "0",
+    v.quantity?.replaceAll("_", " ") ?? v.standard_name ?? "",
+  ]);
+  lines.push("", ...aligned([["variable", "units", "dimensions", "min", "max", "missing", "is"], ...rows]));
+  if (info.variables.some((v) => v.sampled)) lines.push("(min, max and missing of evenly spaced slices)");
+  lines.push("", info.problems.length ? "Problems:" : "No problems found.");
+  for (const { message } of info.problems.slice(0, 12)) lines.push(`  - ${message}`);
+  if (info.problems.length > 12) lines.push(`  ... and ${info.problems.length - 12} more (--json lists all)`);
+  if (info.uses.length) lines.push("", "Foehn can:", ...info.uses.map((use) => `  - ${use}`));
+  return lines.join("\n");
+}
+
+const minutes = (time: string): string => time.replace(/:00Z$/, "Z");
+const shown = (x: number | null): string => (x === null ? "-" : String(Number(x.toPrecision(6))));
+
+/** Columns side by side; numbers (min, max, missing) to the right. */
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows[0].map((_, i) => Math.min(i === 0 ? 40 : 32, Math.max(...rows.map((row) => row[i].length))));
+  return rows.map((row) =>
+    row
+      .map((cell, i) => (i >= 3 && i <= 5 ? cell.padStart(widths[i]) : cell.slice(0, widths[i]).padEnd(widths[i])))
+      .join("  ")
+      .trimEnd(),
+  );
+}
