@@ -110,7 +110,7 @@ describe("blocks", () => {
   );
 
   it("a mean of weights that fits only if there is one each", async () => {
-    await expect(aggregate(memoryRows(X), byMix(mixes.weightedMean([1])))).rejects.toThrow(/1 weights.*12 updates/);
+    await expect(aggregate(memoryRows(X), { name: "weighted", weights: [1] })).rejects.toThrow(/1 weights.*12 updates/);
     await expect(aggregate(memoryRows(X), robustRule("bulyan", { f: 3 }))).rejects.toThrow(/15 updates.*there are 12/);
     expect(() => robustRule("trimed-mean", { f: 1 })).toThrow(/did you mean 'trimmed-mean'/);
   });

@@ -15,6 +15,8 @@ export interface Rule {
   readonly name: string;
   readonly mix?: Mix;
   readonly columns?: Columns;
+  /** Weights known beforehand, one an update, in place of a mix. */
+  readonly weights?: readonly number[];
 }
 
 /** Arithmetic on blocks; `gram-onnx.node.ts` gives a faster one for large models. */
@@ -43,12 +45,15 @@ export async function aggregate(rows: Rows, rule: Rule, options: AggregateOption
   const all = references ? stack(rows, references) : rows;
   const out = zeroVector(rows.length, rows.precision);
   for (const [from, to] of segments) {
-    const weights = rule.mix?.({
-      n: rows.count,
-      references: references?.count ?? 0,
-      gram: await gramMatrix(all, from, to, blockSize, kernels),
-    });
-    const used = weights ? all : rows;
+    const weights =
+      rule.weights || !rule.mix
+        ? fixedWeights(rule.weights, rows.count)
+        : rule.mix({
+            n: rows.count,
+            references: references?.count ?? 0,
+            gram: await gramMatrix(all, from, to, blockSize, kernels),
+          });
+    const used = rule.mix ? all : rows;
     await eachBlock(used, from, to, blockSize, async (block, start, width) => {
       const into = out.subarray(start, start + width);
       if (!weights) {
@@ -61,6 +66,13 @@ export async function aggregate(rows: Rows, rule: Rule, options: AggregateOption
     });
   }
   return out;
+}
+
+/** The weights as a one-row matrix, or undefined where there are none. */
+function fixedWeights(weights: readonly number[] | undefined, count: number): Matrix | undefined {
+  if (weights && weights.length !== count)
+    throw new UsageError(`${weights.length} weights were given for ${count} updates; give one each`);
+  return weights && matrix(1, count, Float64Array.from(weights));
 }
 
 /** Inner products of all rows over positions [from, to), in double precision. */

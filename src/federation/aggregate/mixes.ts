@@ -34,17 +34,6 @@ function meanOf(points: Points, chosen: readonly number[]): Float64Array {
   return weights;
 }
 
-/** The mean with given weights, one an update; equal weights where none are given. */
-export function weightedMean(weights?: readonly number[]): Mix {
-  return (points) => {
-    if (weights && weights.length !== points.n)
-      throw new UsageError(`${weights.length} weights were given for ${points.n} updates; give one each`);
-    const out = new Float64Array(width(points));
-    for (let i = 0; i < points.n; i++) out[i] = weights ? weights[i] : 1 / points.n;
-    return matrixFromRows([out]);
-  };
-}
-
 /** Fails where the rule cannot tolerate f of n. */
 function demand(name: string, points: Points, f: number, least: number): void {
   if (!Number.isInteger(f) || f < 0 || points.n < least)

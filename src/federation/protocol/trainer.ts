@@ -1,0 +1,47 @@
+/** What a site needs of whoever trains: the seam between the federation and the engine. */
+import type { Parameters } from "./parameters.js";
+
+/** How much to train in a round: whichever is reached first. */
+export interface Budget {
+  readonly steps?: number;
+  readonly samples?: number;
+  readonly seconds?: number;
+}
+
+export interface TrainingTask {
+  readonly budget: Budget;
+  /** Added to the gradient g at w: g + offset + weight (w - anchor). */
+  readonly offset?: Parameters;
+  readonly proximal?: { readonly weight: number; readonly anchor: Parameters };
+  /** Fixes what is drawn: the same seed, parameters and data give the same result. */
+  readonly seed: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface Trained {
+  readonly params: Parameters;
+  readonly steps: number;
+  /** Mean rate of the steps. */
+  readonly learningRate: number;
+  readonly momentum?: number;
+  /** Mean loss under the parameters it began with. */
+  readonly loss?: number;
+}
+
+/** A score on the site's own held-back data. */
+export interface SkillRow {
+  readonly metric: string;
+  readonly variable?: string;
+  readonly value: number;
+  readonly low?: number;
+  readonly high?: number;
+  readonly n: number;
+}
+
+export interface LocalTrainer {
+  /** Samples it trains on, the variables they have, and what it runs on. */
+  describe(): { readonly samples: number; readonly variables: readonly string[]; readonly device: string };
+  /** Must leave `params` as they are. */
+  train(params: Parameters, task: TrainingTask): Promise<Trained>;
+  evaluate(params: Parameters): Promise<SkillRow[]>;
+}
