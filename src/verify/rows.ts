@@ -79,7 +79,8 @@ export function rowsOf(
       rows.push({ metric: score.name, ...key, baseline, value, low, high });
     };
     add(null, own, ownDraws);
-    for (const [name, of] of sample.baselines) {
+    // A baseline is a point forecast: it has no spread to score.
+    for (const [name, of] of score.needsEnsemble ? [] : sample.baselines) {
       const theirs = evaluate(score, of);
       const theirDraws = draw && draws(score, of, baselineSums.get(name)!, draw);
       add(name, theirs, theirDraws);
@@ -109,6 +110,10 @@ const costOf = ({ better }: Score): ((value: number) => number) =>
 
 /** The score in every resample. */
 function draws(score: Score, rows: readonly Row[], sums: readonly Float64Array[], draw: Draw): Float64Array {
+  if (score.ratio) {
+    const [above, below] = score.ratio.map((part) => draws(part, rows, sums, draw));
+    return above.map((x, k) => x / below[k]);
+  }
   if (score.over === "all") return Float64Array.from(sums, (row) => score.value(row));
   const each = rows.map((row) => [score.value(row)]);
   return Float64Array.from(resampledSums(each, draw), ([total]) => total / draw.n);

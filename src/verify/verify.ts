@@ -21,11 +21,12 @@ import {
 } from "../tasks/baselines/index.js";
 import { type Channel, type Series, stateAt, stateSize, stepOf } from "../tasks/series.js";
 import { type Cases, collectCases, type LeadMaps, leadMaps, leadsToDraw } from "./cases.js";
+import { ensembleKernel } from "./ensemble/kernel.js";
 import { leadsPerBlock, pair, type Pairing, readBlock } from "./pairing.js";
 import { regionWeights } from "./regions.js";
 import { type ComparisonRow, FEWEST_STARTS, type RowOptions, rowsOf, type ScoreRow } from "./rows.js";
-import { DETERMINISTIC } from "./scores/index.js";
-import { addField, type Score, WIDTH } from "./scores/sums.js";
+import { SCORES } from "./scores/index.js";
+import { addField, rowWidth, type Score } from "./scores/sums.js";
 import { SumTable } from "./sum-table.js";
 
 export interface VerifyOptions {
@@ -51,6 +52,8 @@ export interface VerifyOptions {
 }
 
 export const DEFAULT_METRICS = ["rmse", "mae", "bias", "acc:wb2", "activity", "log-variance-ratio"] as const;
+/** Added for ensembles. */
+export const ENSEMBLE_METRICS = ["crps:fair", "spread", "spread-skill"] as const;
 
 /** What was compared with what. */
 export interface VerificationMeta {
@@ -59,6 +62,8 @@ export interface VerificationMeta {
   readonly variables: readonly { name: string; label: string; units: string }[];
   readonly weights: WeightKind;
   readonly grid: string;
+  /** 1 for a single forecast. */
+  readonly members: number;
   readonly starts: number;
   readonly firstStart: string;
   readonly lastStart: string;
@@ -84,12 +89,13 @@ export interface Verification {
 
 export async function verifyForecast(options: VerifyOptions): Promise<Verification> {
   const { weights = "exact", regions = ["all"], confidence = 0.95, resamples = 1000, seed = 0 } = options;
-  const scores = scoresNamed(options.metrics ?? DEFAULT_METRICS);
   const pairing = await pair(options.forecast, options.truth, {
     variables: options.variables,
     from: options.trainPeriod?.[0],
   });
   const { truth, channels, starts, leadHours } = pairing;
+  const members = pairing.forecast.dims["member"] ?? 1;
+  const scores = scoresNamed(options.metrics, members);
   const notes = [...pairing.notes];
   const trainRange = options.trainPeriod ?? [truth.times[0], starts[0].time];
   if (trainRange[1] > starts[0].time)
@@ -141,6 +147,7 @@ export async function verifyForecast(options: VerifyOptions): Promise<Verificati
     })),
     weights,
     grid: describeGrid(truth),
+    members,
     starts: starts.length,
     firstStart: formatTime(starts[0].time, truth.calendar),
     lastStart: formatTime(starts[starts.length - 1].time, truth.calendar),
@@ -165,11 +172,14 @@ function labelOf({ name, variable, levelValue }: Channel, { truth }: VerifyOptio
   return levelValue === undefined ? long : `${long} at ${levelValue}`;
 }
 
-function scoresNamed(names: readonly string[]): Score[] {
+function scoresNamed(wanted: readonly string[] | undefined, members: number): Score[] {
+  const names = wanted ?? [...DEFAULT_METRICS, ...(members > 1 ? ENSEMBLE_METRICS : [])];
   return names.map((name) => {
-    const found = DETERMINISTIC.find((score) => score.name === name);
+    const found = SCORES.find((score) => score.name === name);
+    if (found?.needsEnsemble && members === 1)
+      throw new UsageError(`'${name}' is a score of ensembles, and the forecast has no member dimension; leave it out`);
     if (found) return found;
-    const known = DETERMINISTIC.map((score) => score.name);
+    const known = SCORES.map((score) => score.name);
     const near = nearest(name, known);
     throw new UsageError(
       `there is no metric '${name}'${near ? `; did you mean '${near}'?` : ""} Known are ${known.join(", ")}`,
@@ -227,20 +237,19 @@ async function accumulate(
         const state = stateAt(truth, start.validIndices[l]);
         for (const [c, { variable, level = 0 }] of channels.entries()) {
           const part = (of: Float32Array) => of.subarray(c * cells, (c + 1) * cells);
-          const field = ensembleMean(cells, members, (m) => blocks.get(variable)!.field(l - from, level, m));
+          const fields = Array.from({ length: members }, (_, m) => blocks.get(variable)!.field(l - from, level, m));
+          const ensemble = members > 1 ? ensembleKernel(members).run(fields, part(state)) : undefined;
+          const field = ensemble?.mean ?? fields[0];
           const observed = maskedBy(part(state), field);
           maps.find((m) => m.channel === c && m.lead === l)?.add(field, observed);
           const against = { truth: observed, climatology: mean && part(mean) };
           for (const [r, weights] of cellWeights.entries())
-            table.add(
-              c,
-              l,
-              r,
-              s,
-              [field, ...guesses.map(part)].map((forecast) =>
-                addField(new Float64Array(WIDTH), { forecast, weights, ...against }),
+            table.add(c, l, r, s, [
+              addField(new Float64Array(rowWidth(members)), { forecast: field, weights, ensemble, ...against }),
+              ...guesses.map((guess) =>
+                addField(new Float64Array(rowWidth(members)), { forecast: part(guess), weights, ...against }),
               ),
-            );
+            ]);
         }
       }
     }
@@ -248,18 +257,8 @@ async function accumulate(
   }
 }
 
-function ensembleMean(cells: number, members: number, field: (member: number) => Float32Array): Float32Array {
-  if (members === 1) return field(0);
-  const mean = new Float64Array(cells);
-  for (let m = 0; m < members; m++) {
-    const one = field(m);
-    for (let i = 0; i < cells; i++) mean[i] += one[i] / members;
-  }
-  return Float32Array.from(mean);
-}
-
 /** The truth without the cells that the forecast lacks, so that baselines are scored on the same cells. */
-function maskedBy(truth: Float32Array, forecast: Float32Array): Float32Array {
+function maskedBy(truth: Float32Array, forecast: Float32Array | Float64Array): Float32Array {
   if (!forecast.some(Number.isNaN)) return truth;
   return truth.map((x, i) => (Number.isNaN(forecast[i]) ? NaN : x));
 }

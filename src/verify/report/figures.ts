@@ -1,6 +1,6 @@
 /** Every figure of a report as standalone SVG, by file name: what the page shows and `foehn verify` writes beside it. */
 import type { ScoreRow } from "../rows.js";
-import { DETERMINISTIC } from "../scores/index.js";
+import { SCORES } from "../scores/index.js";
 import { channelName, digits } from "../table.js";
 import type { Verification } from "../verify.js";
 import { type ChartLine, lineChart } from "./line-chart.js";
@@ -43,6 +43,9 @@ const TITLES: Readonly<Record<string, string>> = {
   mae: "Mean absolute error",
   bias: "Bias (forecast minus truth)",
   "acc:wb2": "Anomaly correlation",
+  "crps:fair": "Continuous ranked probability score (fair)",
+  spread: "Ensemble spread",
+  "spread-skill": "Spread over error (1: reliable)",
   activity: "Activity (how much it departs from climatology)",
   "log-variance-ratio": "Blur (log₁₀ of the variance ratio; 0: as lively as the truth)",
 };
@@ -50,7 +53,7 @@ export const metricTitle = (metric: string): string => TITLES[metric] ?? metric;
 
 /** `K`, `K²` or how the score is defined where it has no units. */
 export function unitsOfMetric(metric: string, units: string): string {
-  const score = DETERMINISTIC.find((s) => s.name === metric);
+  const score = SCORES.find((s) => s.name === metric);
   if (!score || score.units === "1") return metric;
   const pretty = prettyUnits(units);
   return `${metric}, ${score.units === "field" ? pretty : `(${pretty})²`}`;

@@ -4,7 +4,7 @@
  *     await writeFile("report.html", reportHtml(result));
  */
 import type { ScoreRow } from "../rows.js";
-import { DETERMINISTIC } from "../scores/index.js";
+import { SCORES } from "../scores/index.js";
 import { channelName, digits } from "../table.js";
 import type { Verification } from "../verify.js";
 import {
@@ -201,6 +201,6 @@ function readingNotes({ meta, rows }: Verification): string {
 }
 
 function formulaOf(metric: string): string {
-  const score = DETERMINISTIC.find((s) => s.name === metric);
+  const score = SCORES.find((s) => s.name === metric);
   return score ? `<code>${escape(score.formula)}</code> (${escape(score.source)})` : "";
 }

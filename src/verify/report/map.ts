@@ -85,7 +85,7 @@ export function map(options: MapOptions): string {
       [margin.left + inner, margin.top + tall],
     ]);
   const path = geoPath(projection).digits(1);
-  const step = graticuleStep(Math.max(frame.east - frame.west, frame.north - frame.south));
+  const step = graticuleStep(Math.max(frame.east - frame.west, frame.north - frame.south), Math.floor(inner / 45));
   const graticule = geoGraticule()
     .step([step, step])
     .extentMinor([
@@ -165,7 +165,8 @@ function frameOf(latitudes: ArrayLike<number>, longitudes: ArrayLike<number>): F
   return { south: Math.max(-90, Math.min(...ends)), north: Math.min(90, Math.max(...ends)), west, east };
 }
 
-const graticuleStep = (span: number): number => [1, 2, 5, 10, 15, 20, 30, 60].find((s) => span / s <= 7) ?? 60;
+const graticuleStep = (span: number, most: number): number =>
+  [1, 2, 5, 10, 15, 20, 30, 60].find((s) => span / s <= Math.min(7, most)) ?? 60;
 
 function multiples(step: number, from: number, to: number): number[] {
   const first = Math.ceil(from / step) * step;

@@ -9,11 +9,16 @@
  *     evaluate(rmse, [row]); // in the field's units
  */
 import { FoehnError } from "../../errors.js";
+import type { EnsembleFields } from "../ensemble/kernel.js";
 
 /**
  * The places of a row. With e = forecast - truth, f = forecast, o = truth (observed), f' and o' their differences from
  * climatology, w = a cell's weight: `W` Σw, `N` the number of cells, `E` Σwe, `AE` Σw|e|, `EE` Σwe², `F` Σwf, `O` Σwo, `FF` Σwf²,
  * `OO` Σwo², `FO` Σwfo, `FA` Σwf', `OA` Σwo', `FAFA` Σwf'², `OAOA` Σwo'², `FAOA` Σwf'o', `UFA` Σf', `UOA` Σo' (unweighted).
+ *
+ * Of an ensemble of M members x, whose mean is f: `ABS` Σw mean|x - o|, `PAIRS` Σw mean|x_i - x_j| over different members,
+ * `VAR` Σw s² (unbiased variance), `VARM` Σw s²/M, `WM` Σw/M, and from `RANK` on M + 1 places: Σw by the truth's rank. A point
+ * forecast is an ensemble of one.
  */
 export const W = 0;
 export const N = 1;
@@ -32,7 +37,16 @@ export const OAOA = 13;
 export const FAOA = 14;
 export const UFA = 15;
 export const UOA = 16;
-export const WIDTH = 17;
+export const ABS = 17;
+export const PAIRS = 18;
+export const VAR = 19;
+export const VARM = 20;
+export const WM = 21;
+export const RANK = 22;
+/** Of a row for point forecasts. */
+export const WIDTH = 24;
+/** Of a row for ensembles. */
+export const rowWidth = (members: number): number => RANK + members + 1;
 
 export type Row = Float64Array;
 
@@ -43,16 +57,19 @@ export interface FieldPair {
   readonly weights: ArrayLike<number>;
   /** Needed for anomaly scores; the sums of anomalies stay 0 without it. */
   readonly climatology?: ArrayLike<number>;
+  /** Where the forecast is the mean of an ensemble. `row` must then be `rowWidth(members)` long. */
+  readonly ensemble?: EnsembleFields;
 }
 
 /** Adds the cells of a field to `row` and gives it back. Cells where any of the fields is missing (NaN) count nowhere. */
-export function addField(row: Row, { forecast, truth, weights, climatology }: FieldPair): Row {
+export function addField(row: Row, { forecast, truth, weights, climatology, ensemble }: FieldPair): Row {
   const size = weights.length;
   for (const [name, field] of Object.entries({ forecast, truth, climatology }))
     if (field && field.length !== size)
       throw new FoehnError(`the ${name} has ${field.length} cells and the weights ${size}; they must lie on one grid`);
   let [w, n, e1, ae, ee, f1, o1, ff, oo, fo] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
   let [fa, oa, fafa, oaoa, faoa, ufa, uoa] = [0, 0, 0, 0, 0, 0, 0];
+  let [abs, pairs, variance] = [0, 0, 0];
   for (let i = 0; i < size; i++) {
     const weight = weights[i];
     if (weight === 0) continue;
@@ -71,6 +88,12 @@ export function addField(row: Row, { forecast, truth, weights, climatology }: Fi
     ff += weight * f * f;
     oo += weight * o * o;
     fo += weight * f * o;
+    if (ensemble) {
+      abs += weight * ensemble.absolute[i];
+      pairs += weight * ensemble.pairs[i];
+      variance += weight * ensemble.variance[i];
+      row[RANK + ensemble.below[i]] += weight;
+    }
     if (!climatology) continue;
     const p = f - c;
     const q = o - c;
@@ -82,8 +105,10 @@ export function addField(row: Row, { forecast, truth, weights, climatology }: Fi
     ufa += p;
     uoa += q;
   }
-  const add = [w, n, e1, ae, ee, f1, o1, ff, oo, fo, fa, oa, fafa, oaoa, faoa, ufa, uoa];
-  for (let k = 0; k < WIDTH; k++) row[k] += add[k];
+  const members = ensemble?.members ?? 1;
+  const spread = [ensemble ? abs : ae, pairs, variance, variance / members, w / members];
+  const add = [w, n, e1, ae, ee, f1, o1, ff, oo, fo, fa, oa, fafa, oaoa, faoa, ufa, uoa, ...spread];
+  for (let k = 0; k < add.length; k++) row[k] += add[k];
   return row;
 }
 
@@ -108,11 +133,15 @@ export interface Score {
   /** `all`: of the sums over every start; `each`: the mean over starts of each start's own. */
   readonly over: "all" | "each";
   readonly needsClimatology?: boolean;
+  readonly needsEnsemble?: boolean;
   value(row: ArrayLike<number>): number;
+  /** Where the score over starts is the ratio of two scores over starts. */
+  readonly ratio?: readonly [Score, Score];
 }
 
 /** A score over starts, one row each. NaN where it is not defined (no cell, or a constant field where a variance divides). */
 export function evaluate(score: Score, rows: readonly Row[]): number {
+  if (score.ratio) return evaluate(score.ratio[0], rows) / evaluate(score.ratio[1], rows);
   if (score.over === "all") return score.value(addRows(rows, rows[0]?.length ?? WIDTH));
   let sum = 0;
   for (const row of rows) sum += score.value(row);
