@@ -9,7 +9,7 @@ import { checkCo2, type Co2Table } from "./co2.js";
 import { DAY } from "./planet.js";
 import { VARIABLES } from "./variables.js";
 
-export const MODELS = ["dry", "moist"] as const;
+export const MODELS = ["barotropic", "shallow-water", "dry", "moist"] as const;
 export type ModelName = (typeof MODELS)[number];
 
 export interface SimulationConfig {
@@ -73,7 +73,10 @@ const DEFAULTS: Omit<SimulationConfig, "step" | "levels" | "variables"> = {
 const KEYS = [...Object.keys(DEFAULTS), "step", "levels", "variables"];
 
 /** Variables each model gives. */
+const ONE_LAYER = ["vorticity", "u_component_of_wind", "v_component_of_wind"];
 const VARIABLES_OF: Record<ModelName, readonly string[]> = {
+  barotropic: ONE_LAYER,
+  "shallow-water": ["geopotential", ...ONE_LAYER],
   moist: VARIABLES.map((v) => v.name).filter((name) => name !== "vorticity"),
   dry: VARIABLES.map((v) => v.name).filter(
     (name) => !["specific_humidity", "total_precipitation", "skin_temperature", "vorticity"].includes(name),
@@ -116,9 +119,11 @@ export function simulationConfig(given: Partial<SimulationConfig> = {}): Simulat
         `the ${base.model} model has no variable '${name}'${near ? `; did you mean '${near}'?` : ""} It has ${known.join(", ")}`,
       );
     }
+  const oneLayer = base.model === "barotropic" || base.model === "shallow-water";
   return {
     ...base,
     levels,
+    pressureLevels: oneLayer ? [500] : base.pressureLevels,
     variables: base.variables ?? known,
     step: checkedStep(base.step, base.truncation, base.everyHours),
   };

@@ -9,11 +9,16 @@
  *
  * Deep where both warming and drying would rain; otherwise shallow, mixing without rain.
  */
+import type { SigmaLevels } from "./levels.js";
+import type { Planet } from "./planet.js";
 import { LATENT_HEAT, saturationHumidity, saturationSlope, VAPOUR_CONSTANT } from "./thermodynamics.js";
 
 /** Reference relative humidity and time of adjustment (s), Frierson's (2007) control. */
 export const REFERENCE_HUMIDITY = 0.7;
 export const ADJUSTMENT_TIME = 7200;
+
+/** K by which a saturated parcel may be colder than the air around it and still be followed. */
+const HOPELESS = 4;
 
 /** A column that physics works on: values one step earlier, and their tendencies. Index 0 is the top. */
 export interface MoistColumn {
@@ -28,6 +33,24 @@ export interface MoistColumn {
   readonly dq: Float64Array;
   readonly du: Float64Array;
   readonly dv: Float64Array;
+}
+
+/** The constants of a convection on given levels, and its room. */
+export function convectionSetting(
+  levels: SigmaLevels,
+  { specificHeat, gasConstant, gravity }: Planet,
+): ConvectionSetting {
+  const { full, count } = levels;
+  const logStep = full.map((sigma, k) => (k + 1 < count ? Math.log(sigma / full[k + 1]) : 0));
+  return {
+    specificHeat,
+    gasConstant,
+    gravity,
+    logStep,
+    dryStep: logStep.map((log) => Math.exp((gasConstant / specificHeat) * log)),
+    parcel: new Float64Array(count),
+    humidity: new Float64Array(count),
+  };
 }
 
 export function moistColumn(levels: number): MoistColumn {
@@ -50,6 +73,9 @@ export interface ConvectionSetting {
   readonly specificHeat: number;
   readonly gasConstant: number;
   readonly gravity: number;
+  /** ln(sigma_k / sigma_{k+1}) and its exponential to the power of kappa: a rise from level k + 1 to k. */
+  readonly logStep: Float64Array;
+  readonly dryStep: Float64Array;
   /** Room for the parcel: temperature and reference humidity per level. */
   readonly parcel: Float64Array;
   readonly humidity: Float64Array;
@@ -60,7 +86,7 @@ export interface ConvectionSetting {
  * returned, or the number of levels where the parcel never rises freely. `T`, `q` are the column's present values.
  */
 export function liftParcel(setting: ConvectionSetting, T: Float64Array, q: Float64Array, p: Float64Array): number {
-  const { specificHeat: cp, gasConstant: R, parcel } = setting;
+  const { specificHeat: cp, gasConstant: R, parcel, logStep, dryStep } = setting;
   const L = T.length;
   const kappa = R / cp;
   const start = L - 1;
@@ -72,54 +98,69 @@ export function liftParcel(setting: ConvectionSetting, T: Float64Array, q: Float
   let rising = false;
   parcel[start] = t;
   for (let k = start - 1; k >= 0; k--) {
-    const log = Math.log(p[k] / pressure);
-    const dry = t * Math.exp(kappa * log);
-    if (!saturated && vapour < saturationHumidity(dry, p[k])) t = dry;
-    else {
-      if (!saturated) {
-        // Saturation lies between the levels: to it along the dry adiabat (bisection in ln p), from there along the moist one.
-        let low = 0;
-        let high = 1;
-        for (let i = 0; i < 8; i++) {
-          const middle = 0.5 * (low + high);
-          const here = t * Math.exp(kappa * log * middle);
-          if (vapour < saturationHumidity(here, pressure * Math.exp(log * middle))) low = middle;
-          else high = middle;
-        }
-        const share = 0.5 * (low + high);
+    let log = logStep[k];
+    if (!saturated) {
+      const dry = t * dryStep[k];
+      if (vapour < saturationHumidity(dry, p[k])) t = dry;
+      else {
+        // Saturation lies between the levels: to it along the dry adiabat, from there along the moist one.
+        const share = condensationShare(t, pressure, vapour, kappa, log);
         t *= Math.exp(kappa * log * share);
         pressure *= Math.exp(log * share);
+        log *= 1 - share;
         saturated = true;
       }
-      t = moistAdiabat(t, pressure, p[k], cp, R);
     }
+    if (saturated) t = moistAdiabat(t, pressure, log, cp, R);
     pressure = p[k];
     parcel[k] = t;
     if (t > T[k]) {
       top = k;
       rising = true;
-    } else if (rising) break; // neutral buoyancy
+    } else if (rising || (saturated && t < T[k] - HOPELESS)) break; // neutral buoyancy, or none in sight
   }
   return top;
 }
 
-/** Temperature at pressure `to` of saturated air that rises from (`t`, `from`): two midpoint steps in ln p. */
-function moistAdiabat(t: number, from: number, to: number, cp: number, R: number): number {
-  const slope = (temperature: number, pressure: number): number => {
-    const qs = saturationHumidity(temperature, pressure);
-    const a = (LATENT_HEAT * qs) / (R * temperature);
-    const b = (LATENT_HEAT * LATENT_HEAT * qs) / (cp * VAPOUR_CONSTANT * temperature * temperature);
-    return ((R * temperature) / cp) * ((1 + a) / (1 + b));
-  };
-  const steps = 2;
-  const step = Math.log(to / from) / steps;
+/** The share of a dry rise by `log` = ln(p_to / p_from) after which `vapour` saturates, by the false position. */
+function condensationShare(t: number, pressure: number, vapour: number, kappa: number, log: number): number {
+  // ln(q_s) is nearly linear in ln p along a dry adiabat: two secants are good to a thousandth of a level.
+  const excess = (share: number): number =>
+    Math.log(vapour / saturationHumidity(t * Math.exp(kappa * log * share), pressure * Math.exp(log * share)));
+  let low = 0;
+  let high = 1;
+  let below = excess(0);
+  let above = excess(1);
+  for (let i = 0; i < 2; i++) {
+    if (above === below) break;
+    const share = low - (below * (high - low)) / (above - below);
+    const here = excess(share);
+    if (here > 0) [high, above] = [share, here];
+    else [low, below] = [share, here];
+  }
+  return Math.abs(below) < Math.abs(above) ? low : high;
+}
+
+/** Temperature of saturated air after a rise by `log` = ln(p_to / p_from) from (`t`, `from`): two midpoint steps in ln p. */
+function moistAdiabat(t: number, from: number, log: number, cp: number, R: number): number {
+  const step = 0.5 * log;
+  // exp(step / 2) by its series: a layer is a small part of the air.
+  const half = 1 + 0.5 * step * (1 + 0.25 * step * (1 + step / 6));
   let pressure = from;
-  for (let i = 0; i < steps; i++) {
-    const middle = t + 0.5 * step * slope(t, pressure);
-    t += step * slope(middle, pressure * Math.exp(0.5 * step));
-    pressure *= Math.exp(step);
+  for (let i = 0; i < 2; i++) {
+    const middle = t + 0.5 * step * moistSlope(t, pressure, cp, R);
+    t += step * moistSlope(middle, pressure * half, cp, R);
+    pressure *= half * half;
   }
   return t;
+}
+
+/** dT/dln p along the pseudo-adiabat: (R T / cp) (1 + L q_s / (R T)) / (1 + L^2 q_s / (cp R_v T^2)). */
+function moistSlope(temperature: number, pressure: number, cp: number, R: number): number {
+  const qs = saturationHumidity(temperature, pressure);
+  const a = (LATENT_HEAT * qs) / (R * temperature);
+  const b = (LATENT_HEAT * LATENT_HEAT * qs) / (cp * VAPOUR_CONSTANT * temperature * temperature);
+  return ((R * temperature) / cp) * ((1 + a) / (1 + b));
 }
 
 /** Adds the convective tendencies of one column; returns rain, kg m^-2 s^-1. */

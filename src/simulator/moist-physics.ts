@@ -2,13 +2,21 @@
  * The physics of the moist atmosphere, column by column in this order: radiation, surface, boundary layer, convection,
  * condensation, the slab. See `docs/atmosphere.md`.
  */
-import { condensation, convection, type ConvectionSetting, type MoistColumn, moistColumn } from "./convection.js";
+import { condensation, convection, convectionSetting, type MoistColumn, moistColumn } from "./convection.js";
 import { geopotential, type SigmaLevels } from "./levels.js";
 import { DAY, type Planet } from "./planet.js";
 import type { Physics } from "./primitive.js";
-import { albedo, dailyInsolation, longWave, momentInsolation, sineOfDeclination, transmissions } from "./radiation.js";
-import { LAND_DEPTH, mixing, type SurfaceFluxes, surfaceFluxes, WATER_CAPACITY } from "./surface.js";
-import { STEFAN_BOLTZMANN } from "./thermodynamics.js";
+import {
+  albedo,
+  blackBody,
+  dailyInsolation,
+  longWave,
+  momentInsolation,
+  sineOfDeclination,
+  sunshineShares,
+  transmissions,
+} from "./radiation.js";
+import { LAND_DEPTH, mixing, oceanHeating, type SurfaceFluxes, surfaceFluxes, WATER_CAPACITY } from "./surface.js";
 import type { SphericalTransform } from "./transform.js";
 
 export interface MoistPhysicsOptions {
@@ -57,16 +65,12 @@ export function moistPhysics(options: MoistPhysicsOptions): MoistPhysics {
   const ground = Float64Array.from({ length: points }, (_, p) => 300 - 35 * mu[Math.floor(p / nlon)] ** 2);
   const rain = new Float64Array(points);
   const capacity = Float64Array.from(land, (share) => WATER_CAPACITY * (share * LAND_DEPTH + (1 - share) * slabDepth));
+  const transport = oceanHeating(transform, land);
   const column: MoistColumn = moistColumn(L);
-  const setting: ConvectionSetting = {
-    specificHeat: cp,
-    gasConstant: R,
-    gravity,
-    parcel: new Float64Array(L),
-    humidity: new Float64Array(L),
-  };
+  const setting = convectionSetting(levels, planet);
   const surface = { specificHeat: cp, gasConstant: R, gravity, toGround: levels.full[L - 1] ** -kappa };
   const absorbed = new Float64Array(L);
+  const sunshineShare = sunshineShares(levels);
   const height = new Float64Array(L);
   const fluxes: SurfaceFluxes = { sensible: 0, latent: 0, evaporation: 0 };
   const transmission = new Float64Array(nlat * L);
@@ -124,7 +128,8 @@ export function moistPhysics(options: MoistPhysicsOptions): MoistPhysics {
             : momentInsolation(mu[j], declination, 2 * Math.PI * (noon + i / nlon - 0.5));
         const absorbedSunshine = (1 - reflected) * sunshine;
         const { downAtGround, upAtTop } = longWave(T, transmission, j * L, Ts, absorbed);
-        for (let k = 0; k < L; k++) dT[k] = (absorbed[k] * gravity) / (cp * dp[k]);
+        for (let k = 0; k < L; k++)
+          dT[k] = ((absorbed[k] + sunshineShare[k] * absorbedSunshine) * gravity) / (cp * dp[k]);
 
         surfaceFluxes(surface, column, Ts, ps, land[point], fluxes);
         geopotential(levels, R, T, 0, height);
@@ -133,8 +138,8 @@ export function moistPhysics(options: MoistPhysicsOptions): MoistPhysics {
         const falling = convection(setting, column) + condensation(setting, column, leap);
 
         const intoGround =
-          absorbedSunshine + downAtGround - STEFAN_BOLTZMANN * Ts ** 4 - fluxes.sensible - fluxes.latent;
-        ground[point] = Ts + (elapsed * intoGround) / capacity[point];
+          sunshineShare[L] * absorbedSunshine + downAtGround - blackBody(Ts) - fluxes.sensible - fluxes.latent;
+        ground[point] = Ts + (elapsed * (intoGround + transport[point])) / capacity[point];
         rain[point] += falling * elapsed;
 
         for (let k = 0; k < L; k++) {

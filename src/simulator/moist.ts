@@ -59,6 +59,7 @@ export function moistAtmosphere(config: SimulationConfig, clock: MoistClock): Mo
     halfLevels,
     step: config.step,
     moist: true,
+    heatFromFriction: true,
     surfaceGeopotential: heights?.map((h) => h * EARTH.gravity),
     physics: slow.physics,
     drag,

@@ -65,6 +65,8 @@ export interface PrimitiveOptions {
   readonly physics?: Physics;
   /** Rayleigh friction per level, 1/s, taken implicitly. */
   readonly drag?: Float64Array;
+  /** Gives the kinetic energy that diffusion and drag take back as heat, evenly over each level; off by default, as in the dry tests. */
+  readonly heatFromFriction?: boolean;
   /** Keeps the mean surface pressure of the start; on by default. */
   readonly conserveMass?: boolean;
 }
@@ -115,6 +117,7 @@ export function primitiveModel(options: PrimitiveOptions): PrimitiveModel {
     filter = DEFAULT_FILTER,
     physics,
     conserveMass = true,
+    heatFromFriction = false,
   } = options;
   const transform = sphericalTransform(truncation);
   const levels = sigmaLevels(halfLevels);
@@ -225,7 +228,8 @@ export function primitiveModel(options: PrimitiveOptions): PrimitiveModel {
     const { hydrostatic, conversion } = implicit;
     const RTr = planet.gasConstant * referenceTemperature;
     const { state: S, vorticity, divergence, temperature, humidity, logPressure } = columns;
-    const { n: ns } = transform;
+    const { n: ns, m: ms } = transform;
+    const friction = new Float64Array(L);
     const forcedT = new Float64Array(L);
     const rhs = new Float64Array(L);
     for (let r = 0; r < rows; r++) {
@@ -249,6 +253,7 @@ export function primitiveModel(options: PrimitiveOptions): PrimitiveModel {
           rhs[k] = from[at + divergence + k] + xi * (nD - laplacian * phi);
         }
         // D* = inverse . rhs, and what follows from it
+        const share = (ms[r] === 0 ? -0.5 : -1) * ops.inverseLaplacian[r];
         let outflow = 0;
         const decay = damping[r] * leap;
         for (let k = 0; k < L; k++) {
@@ -257,8 +262,12 @@ export function primitiveModel(options: PrimitiveOptions): PrimitiveModel {
           forcedT[k] = mean;
           outflow += mean * levels.thickness[k];
           const slow = 1 / (1 + decay + drag[k] * leap);
-          after[at + divergence + k] = (2 * mean - from[at + divergence + k]) * slow;
-          after[at + vorticity + k] = (from[at + vorticity + k] + leap * work[w + L + k]) * slow;
+          const d = 2 * mean - from[at + divergence + k];
+          const zeta = from[at + vorticity + k] + leap * work[w + L + k];
+          after[at + divergence + k] = d * slow;
+          after[at + vorticity + k] = zeta * slow;
+          // Kinetic energy per mass is the sum over m >= 0 of (zeta^2 + D^2) / -laplacian, m = 0 counting half.
+          if (n > 0) friction[k] += share * (d * d + zeta * zeta) * (1 - slow * slow);
         }
         const diffused = 1 / (1 + decay);
         for (let k = 0; k < L; k++) {
@@ -273,6 +282,7 @@ export function primitiveModel(options: PrimitiveOptions): PrimitiveModel {
         after[at + logPressure] = from[at + logPressure] + leap * (analysed[tend + tendencies.logPressure] - outflow);
       }
     }
+    if (heatFromFriction) for (let k = 0; k < L; k++) after[temperature + k] += friction[k] / planet.specificHeat;
   };
 
   return {

@@ -1,6 +1,6 @@
 /**
  * Grey radiation (Frierson, Held and Zurita-Gotor 2006): one long-wave band of prescribed optical depth that CO2 thickens, and
- * sunshine absorbed by the ground.
+ * sunshine absorbed by the ground and a little by the air.
  *
  *     tau(sigma, phi) = (tau_e + (tau_p - tau_e) sin^2(phi)) (f sigma + (1 - f) sigma^4) (1 + c log2(CO2 / 280 ppm))
  *     F_up, F_down:   dF/dtau = +-(F - sigma_SB T^4), level by level with transmission exp(-dtau)
@@ -11,8 +11,8 @@ import { STEFAN_BOLTZMANN } from "./thermodynamics.js";
 /** W/m^2. */
 export const SOLAR_CONSTANT = 1360;
 
-export const TAU_EQUATOR = 6;
-export const TAU_POLE = 1.5;
+export const TAU_EQUATOR = 7;
+export const TAU_POLE = 2.8;
 const LINEAR_SHARE = 0.1;
 
 /** Transmission exp(-dtau) of every level at one latitude, into `out`; `thickening` is c log2(CO2 / 280 ppm). */
@@ -28,6 +28,12 @@ export function transmissions(
   for (let k = 0; k < levels.count; k++) out[at + k] = Math.exp(tau(levels.half[k]) - tau(levels.half[k + 1]));
 }
 
+/** sigma_SB T^4, W/m^2. */
+export function blackBody(temperature: number): number {
+  const square = temperature * temperature; // a power would cost ten times as much
+  return STEFAN_BOLTZMANN * square * square;
+}
+
 /** Long-wave fluxes of one column: net absorption of every level (W/m^2) into `absorbed`. */
 export function longWave(
   temperature: Float64Array,
@@ -39,19 +45,30 @@ export function longWave(
   const L = temperature.length;
   let down = 0;
   for (let k = 0; k < L; k++) {
-    const emitted = (1 - transmission[at + k]) * STEFAN_BOLTZMANN * temperature[k] ** 4;
+    const emitted = (1 - transmission[at + k]) * blackBody(temperature[k]);
     const next = down * transmission[at + k] + emitted;
     absorbed[k] = down - next;
     down = next;
   }
-  let up = STEFAN_BOLTZMANN * ground ** 4;
+  let up = blackBody(ground);
   for (let k = L - 1; k >= 0; k--) {
-    const emitted = (1 - transmission[at + k]) * STEFAN_BOLTZMANN * temperature[k] ** 4;
+    const emitted = (1 - transmission[at + k]) * blackBody(temperature[k]);
     const next = up * transmission[at + k] + emitted;
     absorbed[k] += up - next;
     up = next;
   }
   return { downAtGround: down, upAtTop: up };
+}
+
+/** Optical depth of the air to sunshine: it keeps a third of what is not reflected, as Earth's does, most of it low down where the vapour is. */
+const SUNSHINE_DEPTH = 0.42;
+
+/** The share of the sunshine that is not reflected which every level takes, and last what the ground takes; they sum to 1. */
+export function sunshineShares(levels: SigmaLevels): Float64Array {
+  const left = levels.half.map((sigma) => Math.exp(-SUNSHINE_DEPTH * sigma * sigma));
+  return Float64Array.from({ length: levels.count + 1 }, (_, k) =>
+    k < levels.count ? left[k] - left[k + 1] : left[levels.count],
+  );
 }
 
 /** Sine of the sun's declination; `year` is the fraction since the March equinox of a circular orbit. */
@@ -74,4 +91,4 @@ export function momentInsolation(mu: number, sineDeclination: number, hourAngle:
 }
 
 /** Reflected share of sunshine: bright ice and low sun towards the poles, 0.30 over the globe. */
-export const albedo = (mu: number): number => 0.24 + 0.3 * mu ** 4;
+export const albedo = (mu: number): number => 0.25 + 0.25 * mu ** 4;

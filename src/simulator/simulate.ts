@@ -11,7 +11,9 @@ import { co2At } from "./co2.js";
 import { type SimulationConfig, simulationConfig } from "./config.js";
 import { dryAtmosphere } from "./dry.js";
 import { moistAtmosphere } from "./moist.js";
+import { oneLayerAtmosphere } from "./one-layer.js";
 import { DAY } from "./planet.js";
+import { checkRestart } from "./restart.js";
 import { BlowUpError } from "./stability.js";
 import { variableInfo } from "./variables.js";
 
@@ -71,6 +73,7 @@ export function atmosphere(config: SimulationConfig): Atmosphere {
   const origin = Date.parse(config.start) - config.spinupDays * DAY * MS;
   const yearFraction = (seconds: number): number => ((origin - EQUINOX) / MS + seconds) / YEAR;
   if (config.model === "dry") return dryAtmosphere(config, { yearFraction });
+  if (config.model !== "moist") return oneLayerAtmosphere(config);
   return moistAtmosphere(config, {
     yearFraction,
     dayFraction: (seconds) => (origin / MS + seconds) / DAY, // the calendar begins at midnight
@@ -125,7 +128,10 @@ export async function* simulate(
   const config = simulationConfig(given);
   const { onProgress, restart, onState, signal } = options;
   const air = atmosphere(config);
-  if (restart) air.restore(restart);
+  if (restart) {
+    checkRestart(air.save(), restart);
+    air.restore(restart);
+  }
   const perDay = DAY / config.step;
   const spinup = Math.round(config.spinupDays * perDay);
   const perOutput = Math.round((config.everyHours * 3600) / config.step);

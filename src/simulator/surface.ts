@@ -2,10 +2,11 @@
  * The ground under the air: a slab of water (deep) or of soil (shallow), bulk fluxes, and the mixing of the lowest air.
  *
  *     H = rho c_p C |V| (T_s - theta_L),   E = rho C |V| beta (q_s(T_s) - q_L),   stress = -rho C |V| (u, v)
- *     C_slab dT_s/dt = sunshine (1 - albedo) + long-wave down - sigma_SB T_s^4 - H - L E
+ *     C_slab dT_s/dt = sunshine (1 - albedo) + long-wave down - sigma_SB T_s^4 - H - L E + Q
  */
 import type { MoistColumn } from "./convection.js";
 import { LATENT_HEAT, saturationHumidity } from "./thermodynamics.js";
+import type { SphericalTransform } from "./transform.js";
 
 /** Exchange coefficients over water and land. */
 export const DRAG_WATER = 1.0e-3;
@@ -20,6 +21,33 @@ export const LAND_WETNESS = 0.6;
 export const WATER_CAPACITY = 1025 * 3990;
 /** Metres of water that store as much heat as the soil a season reaches. */
 export const LAND_DEPTH = 2;
+
+/** Strength (W/m^2) and half width (radians) of the heat that the ocean carries out of the tropics. */
+const OCEAN_TRANSPORT = 25;
+const TRANSPORT_WIDTH = (18 * Math.PI) / 180;
+
+/**
+ * Heating of the slab by the ocean's currents, W/m^2 (Merlis, Schneider, Bordoni and Eisenman 2013), on water alone and nought
+ * in the mean:
+ *
+ *     Q(phi) = -Q_0 (1 - 2 phi^2 / phi_0^2) exp(-phi^2 / phi_0^2) / cos(phi)
+ */
+export function oceanHeating(transform: SphericalTransform, land: Float64Array): Float64Array {
+  const { nlat, nlon, mu, weights } = transform;
+  const out = new Float64Array(land.length);
+  let sum = 0;
+  let water = 0;
+  for (let j = 0; j < nlat; j++) {
+    const x = (Math.asin(mu[j]) / TRANSPORT_WIDTH) ** 2;
+    const heat = (-OCEAN_TRANSPORT * (1 - 2 * x) * Math.exp(-x)) / Math.sqrt(1 - mu[j] ** 2);
+    for (let p = j * nlon; p < (j + 1) * nlon; p++) {
+      out[p] = heat * (1 - land[p]);
+      sum += weights[j] * out[p];
+      water += weights[j] * (1 - land[p]);
+    }
+  }
+  return out.map((heat, p) => heat - (water > 0 ? sum / water : 0) * (1 - land[p]));
+}
 
 export interface SurfaceFluxes {
   /** W/m^2, upward. */
@@ -102,5 +130,9 @@ export function mixing(setting: SurfaceSetting, column: MoistColumn, height: Flo
     du[k + 1] -= down * east;
     dv[k] += up * north;
     dv[k + 1] -= down * north;
+    // What motion loses becomes heat, half in either layer.
+    const heat = (0.5 * (east * east + north * north)) / cp;
+    dT[k] += up * heat;
+    dT[k + 1] += down * heat;
   }
 }

@@ -35,7 +35,7 @@ export const VARIABLES: readonly VariableInfo[] = [
     cell_methods: "time: sum (interval: since the value before)",
   }),
   info("skin_temperature", false, "surface_temperature", "K"),
-  info("vorticity", false, "atmosphere_relative_vorticity", "s-1"),
+  info("vorticity", true, "atmosphere_relative_vorticity", "s-1"),
 ];
 
 export const variableInfo = (name: string): VariableInfo | undefined => VARIABLES.find((v) => v.name === name);
