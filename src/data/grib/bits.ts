@@ -1,7 +1,7 @@
 /**
  * Unsigned integers of any width packed head to tail, most significant bit first: the storage of every GRIB packing.
- * The loops are written for V8: four byte loads make a 32-bit window that holds any field of up to 25 bits wherever it
- * begins, so no state is carried from one value to the next but the position.
+ * The loops are written for V8: a 32-bit load at any byte (`DataView.getInt32`, one instruction and a byte swap) holds
+ * every field of up to 25 bits that begins in that byte, so no state but the position goes from one value to the next.
  */
 import { GribError } from "./octets.js";
 
@@ -20,6 +20,13 @@ export const scalingOf = (reference: number, binaryScale: number, decimalScale: 
   binary: 2 ** binaryScale,
   decimal: 10 ** -decimalScale,
 });
+
+/** Integers to values, in place. */
+export function scaleIntegers(values: Float64Array, { reference, binary, decimal }: Scaling): void {
+  const offset = reference * decimal;
+  const factor = binary * decimal;
+  for (let i = 0; i < values.length; i++) values[i] = offset + values[i] * factor;
+}
 
 /** Widest integer that a float64 holds exactly. */
 const MAX_BITS = 53;
@@ -68,13 +75,12 @@ export function readUints(bytes: Uint8Array, bitOffset: number, bits: number, co
     for (let i = 0; i < count; i++) out[i] = readUint(bytes, bitOffset + i * bits, bits);
     return out;
   }
-  const data = padded(bytes);
+  const view = viewOf(padded(bytes.subarray(Math.floor(bitOffset / 8))));
   const drop = 32 - bits;
-  let at = Math.floor(bitOffset / 8);
+  let at = 0;
   let bit = bitOffset % 8;
   for (let i = 0; i < count; i++) {
-    const word = (data[at] << 24) | (data[at + 1] << 16) | (data[at + 2] << 8) | data[at + 3];
-    out[i] = (word << bit) >>> drop;
+    out[i] = (view.getInt32(at) << bit) >>> drop;
     bit += bits;
     at += bit >> 3;
     bit &= 7;
@@ -82,65 +88,74 @@ export function readUints(bytes: Uint8Array, bitOffset: number, bits: number, co
   return out;
 }
 
-/**
- * Simple packing's loop: `count` integers of `bits` bits from the first byte on, scaled. 8, 12, 16 and 24 bits, the
- * widths most files have, take their own loops.
- */
-export function unpackScaled(bytes: Uint8Array, bits: number, count: number, scaling: Scaling): Float64Array {
-  checkRoom(bytes, 0, bits, count);
-  const { reference, binary, decimal } = scaling;
-  const out = new Float64Array(count);
-  let at = 0;
-  switch (bits) {
-    case 0:
-      return out.fill(reference * decimal);
-    case 8:
-      for (let i = 0; i < count; i++) out[i] = (reference + bytes[i] * binary) * decimal;
-      return out;
-    case 12: {
-      const even = count & ~1;
-      for (let i = 0; i < even; i += 2, at += 3) {
-        const middle = bytes[at + 1];
-        out[i] = (reference + ((bytes[at] << 4) | (middle >> 4)) * binary) * decimal;
-        out[i + 1] = (reference + (((middle & 15) << 8) | bytes[at + 2]) * binary) * decimal;
-      }
-      if (count & 1) out[count - 1] = (reference + ((bytes[at] << 4) | (bytes[at + 1] >> 4)) * binary) * decimal;
-      return out;
+export const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+
+/** Values between two whole bytes at any width: the loops count bits in 32-bit integers, which must not overflow. */
+const RUN = 1 << 20;
+
+/** Simple packing: `out.length` integers of `bits` bits from the first byte on, scaled into `out`. */
+export function unpackScaled(bytes: Uint8Array, bits: number, out: Float64Array, scaling: Scaling): void {
+  checkRoom(bytes, 0, bits, out.length);
+  const offset = scaling.reference * scaling.decimal;
+  const factor = scaling.binary * scaling.decimal;
+  if (bits === 0) out.fill(offset);
+  else if (bits > 32) for (let i = 0; i < out.length; i++) out[i] = offset + readUint(bytes, i * bits, bits) * factor;
+  else {
+    const view = viewOf(padded(bytes));
+    for (let begin = 0; begin < out.length; begin += RUN) {
+      const part = out.subarray(begin, begin + RUN);
+      const from = (begin / 8) * bits;
+      if (bits === 16) unpack16(view, from, part, offset, factor);
+      else if (bits <= 25) unpackNarrow(view, from, bits, part, offset, factor);
+      else unpackWide(view, from, bits, part, offset, factor);
     }
-    case 16:
-      for (let i = 0; i < count; i++, at += 2)
-        out[i] = (reference + ((bytes[at] << 8) | bytes[at + 1]) * binary) * decimal;
-      return out;
-    case 24:
-      for (let i = 0; i < count; i++, at += 3)
-        out[i] = (reference + ((bytes[at] << 16) | (bytes[at + 1] << 8) | bytes[at + 2]) * binary) * decimal;
-      return out;
   }
-  if (bits > 32) {
-    for (let i = 0; i < count; i++) out[i] = (reference + readUint(bytes, i * bits, bits) * binary) * decimal;
-    return out;
+}
+
+/** 16 bits, the width most files have: two values a load. */
+function unpack16(view: DataView, from: number, out: Float64Array, offset: number, factor: number): void {
+  const even = out.length & ~1;
+  for (let i = 0; i < even; i += 2) {
+    const pair = view.getInt32(from + 2 * i);
+    out[i] = offset + (pair >>> 16) * factor;
+    out[i + 1] = offset + (pair & 0xffff) * factor;
   }
-  const data = padded(bytes);
+  if (even < out.length) out[even] = offset + view.getUint16(from + 2 * even) * factor;
+}
+
+function unpackNarrow(
+  view: DataView,
+  from: number,
+  bits: number,
+  out: Float64Array,
+  offset: number,
+  factor: number,
+): void {
   const drop = 32 - bits;
-  let bit = 0;
-  if (bits > 25) {
-    for (let i = 0; i < count; i++) {
-      const word = (data[at] << 24) | (data[at + 1] << 16) | (data[at + 2] << 8) | data[at + 3];
-      out[i] = (reference + (((word << bit) | (data[at + 4] >> (8 - bit))) >>> drop) * binary) * decimal;
-      bit += bits;
-      at += bit >> 3;
-      bit &= 7;
-    }
-    return out;
+  let at = 0;
+  for (let i = 0; i < out.length; i++) {
+    out[i] = offset + ((view.getInt32(from + (at >>> 3)) << (at & 7)) >>> drop) * factor;
+    at += bits;
   }
-  for (let i = 0; i < count; i++) {
-    const word = (data[at] << 24) | (data[at + 1] << 16) | (data[at + 2] << 8) | data[at + 3];
-    out[i] = (reference + ((word << bit) >>> drop) * binary) * decimal;
-    bit += bits;
-    at += bit >> 3;
-    bit &= 7;
+}
+
+/** 26 to 32 bits, which may lie across five bytes. */
+function unpackWide(
+  view: DataView,
+  from: number,
+  bits: number,
+  out: Float64Array,
+  offset: number,
+  factor: number,
+): void {
+  const drop = 32 - bits;
+  let at = 0;
+  for (let i = 0; i < out.length; i++) {
+    const byte = from + (at >>> 3);
+    const window = (view.getInt32(byte) << (at & 7)) | (view.getUint8(byte + 4) >> (8 - (at & 7)));
+    out[i] = offset + (window >>> drop) * factor;
+    at += bits;
   }
-  return out;
 }
 
 /** The set bits of a bitmap among its first `count`. */
@@ -155,14 +170,12 @@ export function countBits(bitmap: Uint8Array, count: number): number {
   return set;
 }
 
-/** Spreads packed values over the points whose bit is set; the others become NaN. */
-export function applyBitmap(values: Float64Array, bitmap: Uint8Array, points: number): Float64Array {
-  if (bitmap.length * 8 < points)
-    throw new GribError(`the bitmap has ${bitmap.length} bytes, too few for ${points} points`);
-  const out = new Float64Array(points);
-  let next = 0;
-  for (let i = 0; i < points; i++) out[i] = (bitmap[i >> 3] >> (7 - (i & 7))) & 1 ? values[next++] : NaN;
-  if (next > values.length)
-    throw new GribError(`the bitmap marks ${next} points as present, but ${values.length} values are packed`);
-  return out;
+/**
+ * Spreads the packed values at the front of `values` over the points whose bit is set, in place; the others become NaN.
+ * `present` is how many bits are set among the first `values.length`.
+ */
+export function applyBitmap(values: Float64Array, bitmap: Uint8Array, present: number): void {
+  // From the end: a value never moves onto one that has not moved yet.
+  for (let i = values.length - 1, from = present - 1; i >= 0; i--)
+    values[i] = (bitmap[i >> 3] >> (7 - (i & 7))) & 1 ? values[from--] : NaN;
 }

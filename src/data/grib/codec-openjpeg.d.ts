@@ -1,5 +1,5 @@
 /** The package has no types of its own; this is what `packing/image.ts` uses of it. */
-declare module "@cornerstonejs/codec-openjpeg/decode" {
+declare module "@cornerstonejs/codec-openjpeg/decodewasmjs" {
   interface Decoder {
     getEncodedBuffer(length: number): Uint8Array;
     getDecodedBuffer(): Uint8Array;

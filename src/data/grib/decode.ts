@@ -2,7 +2,7 @@
  * The values of one field: reads its data section and bitmap and undoes the packing. What comes out is as long as the
  * grid and in the file's order of points; `gridOrder` brings it into rows.
  */
-import { applyBitmap, countBits, unpackScaled } from "./bits.js";
+import { applyBitmap, countBits, unpackScaled, viewOf } from "./bits.js";
 import type { GribField, Packing } from "./field.js";
 import { type Grid, gridShape } from "./grid.js";
 import { GribError } from "./octets.js";
@@ -18,15 +18,16 @@ import type { ByteSource } from "./source.js";
 export const MAX_POINTS = 2 ** 28;
 
 /**
- * Decodes a field to float64 [points], NaN where missing, in the order of the file.
+ * Decodes a field to float64 [points], NaN where missing, in the order of the file. `into` is filled and given back where
+ * it has room for the points: a reader of many fields need not allocate for each.
  * Throws GribError where the field is damaged, larger than `maxPoints`, or packed in a way that is not read.
  */
 export async function decodeField(
   source: ByteSource,
   field: GribField,
-  options: { maxPoints?: number } = {},
+  options: { maxPoints?: number; into?: Float64Array } = {},
 ): Promise<Float64Array> {
-  const { maxPoints = MAX_POINTS } = options;
+  const { maxPoints = MAX_POINTS, into } = options;
   const { packing, grid, data, bitmap: bitmapRange, packedCount } = field;
   const { points } = grid;
   if (packing.kind === "refused") throw new GribError(packing.reason);
@@ -35,19 +36,27 @@ export async function decodeField(
   const bitmap = bitmapRange && (await readRange(source, bitmapRange.offset + 6, bitmapRange.length - 6));
   if (bitmap && bitmap.length * 8 < points)
     throw new GribError(`the bitmap has ${bitmap.length} bytes, too few for ${points} points`);
-  if (packing.kind === "second-order-1") return unpackSecondOrder1(section, packing.decimalScale, rowsOf(grid), bitmap);
-
   const present = bitmap ? countBits(bitmap, points) : points;
-  const spectral = packing.kind === "spectral-simple" || packing.kind === "spectral-complex";
-  if (
-    packedCount !== undefined &&
-    packedCount !== present &&
-    !spectral &&
-    !(packing.kind === "simple" && packing.bits === 0)
-  )
+  const constant = packing.kind === "simple" && packing.bits === 0;
+  if (packedCount !== undefined && packedCount !== present && grid.kind !== "spectral" && !constant)
     throw new GribError(`${packedCount} values are packed for ${present} points that are present`);
-  const values = await unpack(section.subarray(headOctets(field)), packing, present, grid);
-  return bitmap ? applyBitmap(values, bitmap, points) : values;
+  const body = section.subarray(headOctets(field));
+  if (present > leastBytes(packing, body.length))
+    throw new GribError(`${body.length} bytes cannot hold ${present} values`);
+
+  const out = into && into.length >= points ? into.subarray(0, points) : new Float64Array(points);
+  try {
+    if (packing.kind === "second-order-1") unpackSecondOrder1(section, packing.decimalScale, rowsOf(grid), bitmap, out);
+    else {
+      await unpack(body, packing, out.subarray(0, present), grid);
+      if (bitmap) applyBitmap(out, bitmap, present);
+    }
+  } catch (cause) {
+    // The loops that matter for speed leave the check of their reads to the platform's views.
+    if (cause instanceof RangeError) throw new GribError("the packed data end before the last value", { cause });
+    throw cause;
+  }
+  return out;
 }
 
 async function readRange(source: ByteSource, offset: number, length: number): Promise<Uint8Array> {
@@ -65,48 +74,60 @@ function headOctets({ edition, packing }: GribField): number {
   return 11;
 }
 
-async function unpack(bytes: Uint8Array, packing: Packing, count: number, grid: Grid): Promise<Float64Array> {
+/** The most values that so many bytes can hold, so that a short message cannot ask for a large array. */
+function leastBytes(packing: Packing, bytes: number): number {
+  if ("bits" in packing && packing.bits === 0) return Infinity; // a constant field, limited by maxPoints alone
   switch (packing.kind) {
     case "simple":
-      return unpackScaled(bytes, packing.bits, count, packing.scaling);
-    case "log": {
-      // Y = ln(x + B) was packed.
-      const values = unpackScaled(bytes, packing.bits, count, packing.scaling);
-      for (let i = 0; i < values.length; i++) values[i] = Math.exp(values[i]) - packing.bias;
-      return values;
-    }
+    case "log":
     case "ieee":
-      return unpackIeee(bytes, packing.bits, count);
+      return (bytes * 8) / packing.bits;
+    default:
+      return Infinity;
+  }
+}
+
+/** Fills `out`. */
+async function unpack(bytes: Uint8Array, packing: Packing, out: Float64Array, grid: Grid): Promise<void> {
+  switch (packing.kind) {
+    case "simple":
+      return unpackScaled(bytes, packing.bits, out, packing.scaling);
+    case "log":
+      // Y = ln(x + B) was packed.
+      unpackScaled(bytes, packing.bits, out, packing.scaling);
+      for (let i = 0; i < out.length; i++) out[i] = Math.exp(out[i]) - packing.bias;
+      return;
+    case "ieee":
+      return unpackIeee(bytes, packing.bits, out);
     case "complex":
-      return unpackComplex(bytes, packing, count);
+      return unpackComplex(bytes, packing, out);
     case "second-order-2":
-      return unpackSecondOrder2(bytes, packing, count);
+      return unpackSecondOrder2(bytes, packing, out);
     case "jpeg2000":
-      return unpackJpeg2000(bytes, packing, count);
+      return unpackJpeg2000(bytes, packing, out);
     case "png":
-      return unpackPng(bytes, packing, count);
+      return unpackPng(bytes, packing, out);
     case "ccsds":
-      return unpackCcsds(bytes, packing, count);
+      return unpackCcsds(bytes, packing, out);
     case "run-length":
-      return unpackRunLength(bytes, packing, count);
+      return unpackRunLength(bytes, packing, out);
     case "spectral-simple":
-      return unpackSpectralSimple(bytes, packing, grid.points);
+      return unpackSpectralSimple(bytes, packing, out);
     case "spectral-complex":
       if (grid.kind !== "spectral") throw new GribError("a spectral packing needs a spectral grid");
-      return unpackSpectralComplex(bytes, packing, grid.j);
+      return unpackSpectralComplex(bytes, packing, grid.j, out);
     case "second-order-1":
     case "refused":
       throw new GribError(`packing '${packing.kind}' is not unpacked here`);
   }
 }
 
-function unpackIeee(bytes: Uint8Array, bits: 32 | 64, count: number): Float64Array {
-  if (bytes.length * 8 < count * bits) throw new GribError(`${count} IEEE floats of ${bits} bits are cut short`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const out = new Float64Array(count);
-  if (bits === 32) for (let i = 0; i < count; i++) out[i] = view.getFloat32(4 * i);
-  else for (let i = 0; i < count; i++) out[i] = view.getFloat64(8 * i);
-  return out;
+function unpackIeee(bytes: Uint8Array, bits: 32 | 64, out: Float64Array): void {
+  if (bytes.length * 8 < out.length * bits)
+    throw new GribError(`${out.length} IEEE floats of ${bits} bits are cut short`);
+  const view = viewOf(bytes);
+  if (bits === 32) for (let i = 0; i < out.length; i++) out[i] = view.getFloat32(4 * i);
+  else for (let i = 0; i < out.length; i++) out[i] = view.getFloat64(8 * i);
 }
 
 /** The lengths of the rows as they follow each other in the file. */

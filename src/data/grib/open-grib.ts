@@ -272,11 +272,11 @@ function cubeVariable(
         const field = cube.fields[at];
         const begin = cell * fieldSize;
         if (!field) data.fill(NaN, begin, begin + fieldSize);
-        else {
-          const values = await read(field);
-          const part = whole ? values : select({ dtype: "float64", shape: place.shape, data: values }, inner).data;
-          data.set(part as Float64Array, begin);
-        }
+        else
+          await read(field, (values) => {
+            const part = whole ? values : select({ dtype: "float64", shape: place.shape, data: values }, inner).data;
+            data.set(part as Float64Array, begin);
+          });
       }
       const kept = axes.filter(({ keep }) => keep).map(({ indices }) => indices.length);
       return { dtype, shape: kept, data } as NdArray;
@@ -290,22 +290,33 @@ function isWhole(indices: ArrayLike<number>, length: number): boolean {
   return true;
 }
 
-type FieldReader = (field: GribField) => Promise<Float64Array>;
+/** Hands a field's values, in rows, to `use`, which must copy what it wants to keep. */
+type FieldReader = (field: GribField, use: (values: Float64Array) => void) => Promise<void>;
 
-/** Decodes fields into rows; the last one is kept, for reads that take a field piece by piece. */
+/**
+ * Decodes one field at a time into one array that all share; the last field is kept there, for reads that take a field
+ * piece by piece. Reads that overlap wait for each other.
+ */
 function fieldReader(source: ByteSource, path: string, maxPoints: number): FieldReader {
-  let last: { field: GribField; values: Promise<Float64Array> } | undefined;
-  return async (field) => {
-    if (last?.field !== field)
-      last = {
-        field,
-        values: decodeField(source, field, { maxPoints }).then((values) => gridOrder(values, field.grid)),
-      };
+  let held: { field: GribField; values: Float64Array } | undefined;
+  let scratch = new Float64Array(0);
+  let before: Promise<unknown> = Promise.resolve();
+  const load = async (field: GribField): Promise<Float64Array> => {
+    if (held?.field === field) return held.values;
+    held = undefined; // what it holds is written over
     try {
-      return await last.values;
+      const values = await decodeField(source, field, { maxPoints, into: scratch });
+      if (values.buffer !== scratch.buffer) scratch = values;
+      held = { field, values: gridOrder(values, field.grid) };
+      return held.values;
     } catch (cause) {
       throw new DataError(path, `GRIB message at byte ${field.message.offset}: ${describe(cause)}`, { cause });
     }
+  };
+  return (field, use) => {
+    const turn = before.then(async () => use(await load(field)));
+    before = turn.catch(() => {});
+    return turn;
   };
 }
 

@@ -4,7 +4,7 @@
  * cheapest of: raw samples, a Rice code with k low bits, a run of zero blocks, or pairs of small values; every `interval`
  * blocks the predictor starts anew from a raw sample.
  */
-import { padded, readUint, type Scaling } from "../bits.js";
+import { padded, readUint, viewOf } from "../bits.js";
 import type { Packing } from "../field.js";
 import { GribError } from "../octets.js";
 
@@ -24,32 +24,32 @@ export function optionBits(bits: number, restricted: boolean): number {
   return 3;
 }
 
-/** Section 7 without its 5-octet head to `count` scaled values. */
-export function unpackCcsds(bytes: Uint8Array, packing: Ccsds, count: number): Float64Array {
+/** Section 7 without its 5-octet head, scaled, to all of `out`. */
+export function unpackCcsds(bytes: Uint8Array, packing: Ccsds, out: Float64Array): void {
   const { bits, flags, blockSize, interval, scaling } = packing;
-  if (bits === 0) return new Float64Array(count).fill(scaling.reference * scaling.decimal);
+  if (bits === 0) {
+    out.fill(scaling.reference * scaling.decimal);
+    return;
+  }
   if (bits > 31) throw new GribError(`CCSDS samples of ${bits} bits are not read; at most 31 are`);
   if (flags & CCSDS.signed) throw new GribError("CCSDS packing of signed samples is not read");
   if (blockSize < 1 || blockSize > MAX_BLOCK || interval < 1)
     throw new GribError(`CCSDS blocks of ${blockSize} samples, ${interval} to an interval, do not exist`);
-  // A zero block run is the densest code: 64 blocks in a few bits.
-  if (count > (bytes.length + 1) * 8 * SEGMENT * MAX_BLOCK)
-    throw new GribError(`${bytes.length} bytes cannot hold ${count} values`);
-  const out = new Float64Array(count);
-  decode(bytes, packing, scaling, out);
-  return out;
+  decode(bytes, packing, out);
 }
 
-function decode(source: Uint8Array, packing: Ccsds, { reference, binary, decimal }: Scaling, out: Float64Array): void {
-  const { bits, flags, blockSize, interval } = packing;
+function decode(source: Uint8Array, packing: Ccsds, out: Float64Array): void {
+  const { bits, flags, blockSize, interval, scaling } = packing;
+  const offset = scaling.reference * scaling.decimal;
+  const factor = scaling.binary * scaling.decimal;
   const bytes = padded(source);
+  const view = viewOf(bytes);
   const limit = source.length;
   const count = out.length;
   const preprocess = (flags & CCSDS.preprocess) !== 0;
   const idBits = optionBits(bits, (flags & CCSDS.restricted) !== 0);
   const raw = (1 << idBits) - 1;
   const top = 2 ** bits - 1;
-  const middle = top >>> 1;
   const block = new Int32Array(MAX_BLOCK);
   let at = 0; // the next bit is bit `bit` of byte `at`
   let bit = 0;
@@ -82,32 +82,12 @@ function decode(source: Uint8Array, packing: Ccsds, { reference, binary, decimal
     }
     const k = id === 0 || id === raw ? 0 : id - 1;
 
-    // Unary numbers: as many zeros as the number says, then a one. One window of 32 bits holds several of them.
     const unaries = id === raw ? 0 : id !== 0 ? blockSize - opening : pairs ? (blockSize + 1 - opening) >> 1 : 1;
-    const most = (top >>> k) + 32; // no code that a sample can have is longer
-    let carry = 0;
-    for (let i = opening, end = opening + unaries; i < end; ) {
-      let window =
-        (((bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3]) << bit) |
-        (bytes[at + 4] >> (8 - bit));
-      let left = 32;
-      while (i < end) {
-        const zeros = Math.clz32(window);
-        if (zeros >= left) break;
-        block[i++] = (carry + zeros) << k;
-        carry = 0;
-        left -= zeros + 1;
-        window = (window << zeros) << 1;
-      }
-      if (i < end) {
-        carry += left;
-        left = 0;
-        if (carry > most || at > limit) throw short();
-      }
-      bit += 32 - left;
-      at += bit >> 3;
-      bit &= 7;
-    }
+    // No code that a sample can have is longer than `most`; beyond the end all bits are zeros.
+    bit = readUnaries(view, at, bit, block, opening, opening + unaries, Math.min(top >>> k, (limit - at) * 8) + 32);
+    if (bit < 0) throw short();
+    at += bit >> 3;
+    bit &= 7;
 
     if (id === 0 && !pairs) {
       // A run of blocks of zeros: 5 means to the end of the segment or the interval.
@@ -116,10 +96,10 @@ function decode(source: Uint8Array, packing: Ccsds, { reference, binary, decimal
         code < 4 ? code + 1 : code === 4 ? Math.min(interval - inInterval, SEGMENT - (inInterval % SEGMENT)) : code;
       if (opening) {
         last = block[0];
-        out[next++] = (reference + last * binary) * decimal;
+        out[next++] = offset + last * factor;
       }
       const end = Math.min(count, next + blocks * blockSize - opening);
-      out.fill((reference + (preprocess ? last : 0) * binary) * decimal, next, end);
+      out.fill(offset + (preprocess ? last : 0) * factor, next, end);
       next = end;
       inInterval += blocks;
     } else {
@@ -128,27 +108,34 @@ function decode(source: Uint8Array, packing: Ccsds, { reference, binary, decimal
       let i = 0;
       if (opening) {
         last = block[0];
-        out[next++] = (reference + last * binary) * decimal;
+        out[next++] = offset + last * factor;
         i = 1;
       }
-      const drop = 32 - k;
-      for (; i < end; i++) {
-        let d = block[i];
-        if (k > 0) {
-          const window = (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
-          d |= k <= 25 ? (window << bit) >>> drop : ((window << bit) | (bytes[at + 4] >> (8 - bit))) >>> drop;
+      if (k === 0) {
+        for (; i < end; i++)
+          out[next++] = offset + (last = preprocess ? unmap(block[i], last, top) : block[i]) * factor;
+      } else if (k <= 25 && preprocess) {
+        const drop = 32 - k;
+        const middle = top >>> 1;
+        let window = bit; // in bits from byte `at`
+        for (; i < end; i++) {
+          const d = (block[i] << k) | ((view.getInt32(at + (window >> 3)) << (window & 7)) >>> drop);
+          window += k;
+          const open = last <= middle ? last : top - last;
+          if ((d + 1) >>> 1 <= open) last += (d >>> 1) ^ -(d & 1);
+          else last = last <= middle ? d : top - d;
+          out[next++] = offset + last * factor;
+        }
+        at += window >> 3;
+        bit = window & 7;
+      } else {
+        for (; i < end; i++) {
+          const d = block[i] * 2 ** k + readUint(bytes, at * 8 + bit, k);
           bit += k;
           at += bit >> 3;
           bit &= 7;
+          out[next++] = offset + (last = preprocess ? unmap(d, last, top) : d) * factor;
         }
-        if (!preprocess) last = d;
-        else {
-          // The mapped prediction error: even is up, odd is down, as far as both directions are open; then the rest.
-          const open = last <= middle ? last : top - last;
-          if ((d >>> 1) + (d & 1) <= open) last += (d >>> 1) ^ -(d & 1);
-          else last = last <= middle ? d : top - d;
-        }
-        out[next++] = (reference + last * binary) * decimal;
       }
       inInterval++;
     }
@@ -161,6 +148,49 @@ function decode(source: Uint8Array, packing: Ccsds, { reference, binary, decimal
     }
   }
   if (at * 8 + bit > (limit + 1) * 8) throw short();
+}
+
+/**
+ * Unary numbers into block[from..to): as many zeros as the number says, then a one. A window of 32 bits holds several.
+ * Gives the position after them in bits from byte `at`, or -1 where a run of zeros is longer than `most`.
+ */
+function readUnaries(
+  view: DataView,
+  at: number,
+  bit: number,
+  block: Int32Array,
+  from: number,
+  to: number,
+  most: number,
+): number {
+  let position = bit;
+  let carry = 0;
+  for (let i = from; i < to; ) {
+    const skip = position & 7;
+    // The 32 - skip bits that are left of the byte; the ones behind them are zeros.
+    let window = view.getInt32(at + (position >> 3)) << skip;
+    let used = 0;
+    while (window !== 0) {
+      const zeros = Math.clz32(window);
+      block[i++] = carry + zeros;
+      carry = 0;
+      used += zeros + 1;
+      if (i === to) return position + used;
+      window = (window << zeros) << 1;
+    }
+    carry += 32 - skip - used;
+    position += 32 - skip;
+    if (carry > most) return -1;
+  }
+  return position;
+}
+
+/** The sample after `last` from its mapped error: even is up, odd is down while both are open; then the rest of the range. */
+function unmap(d: number, last: number, top: number): number {
+  const low = last <= top >>> 1;
+  const open = low ? last : top - last;
+  if ((d + 1) >>> 1 <= open) return last + ((d >>> 1) ^ -(d & 1));
+  return low ? d : top - d;
 }
 
 /**

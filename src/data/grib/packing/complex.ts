@@ -3,16 +3,20 @@
  * and width; with differencing, what is packed are the first or second differences above their minimum. Missing values
  * are kept as the highest codes of a group (code table 5.5). WMO Manual on Codes, FM 92-XIV, notes to templates 5.2, 5.3.
  */
-import { padded, readUint, readUints, type Scaling } from "../bits.js";
+import { padded, readUint, readUints, scaleIntegers, type Scaling, viewOf } from "../bits.js";
 import type { Packing } from "../field.js";
 import { GribError } from "../octets.js";
 
 type Complex = Extract<Packing, { kind: "complex" }>;
 
-/** Section 7 without its 5-octet head to `count` values; missing ones are NaN. */
-export function unpackComplex(bytes: Uint8Array, packing: Complex, count: number): Float64Array {
+/** Section 7 without its 5-octet head, to all of `out`; missing values are NaN. */
+export function unpackComplex(bytes: Uint8Array, packing: Complex, out: Float64Array): void {
   const { scaling, bits, groups, order } = packing;
-  if (groups === 0 || count === 0) return new Float64Array(count).fill(scaling.reference * scaling.decimal);
+  const count = out.length;
+  if (groups === 0 || count === 0) {
+    out.fill(scaling.reference * scaling.decimal);
+    return;
+  }
   if (groups > count) throw new GribError(`${count} values cannot form ${groups} groups`);
   if (order > 2) throw new GribError(`spatial differencing of order ${order} does not exist (code table 5.6)`);
   let at = 0;
@@ -45,18 +49,16 @@ export function unpackComplex(bytes: Uint8Array, packing: Complex, count: number
   if (at * 8 + totalBits > bytes.length * 8)
     throw new GribError(`the groups need ${Math.ceil(totalBits / 8)} bytes, but only ${bytes.length - at} are there`);
 
-  const out = new Float64Array(count);
   const integers: Groups = { bytes: padded(bytes), at, references, widths, lengths };
   if (packing.missing === 1 || packing.missing === 2) {
     readWithMissing(integers, out, bits, packing.missing);
     if (order > 0) undoDifferencesAroundMissing(out, extras, order);
-    scale(out, scaling);
+    scaleIntegers(out, scaling);
   } else if (order === 0) readScaled(integers, out, scaling);
   else {
     readScaled(integers, out, { reference: 0, binary: 1, decimal: 1 });
     undoDifferences(out, extras, order, scaling);
   }
-  return out;
 }
 
 interface Groups {
@@ -70,33 +72,31 @@ interface Groups {
 
 /** `(reference + (group reference + x) * binary) * decimal` for all values; the inner loops of this file. */
 function readScaled({ bytes, at, references, widths, lengths }: Groups, out: Float64Array, scaling: Scaling): void {
-  const { reference, binary, decimal } = scaling;
-  let bit = 0;
+  const offset = scaling.reference * scaling.decimal;
+  const factor = scaling.binary * scaling.decimal;
+  const view = viewOf(bytes);
+  let byte = at;
+  let bit = 0; // counted from `byte`
   let next = 0;
   for (let g = 0; g < references.length; g++) {
     const base = references[g];
     const width = widths[g];
     const end = next + lengths[g];
     if (width === 0) {
-      const value = (reference + base * binary) * decimal;
+      const value = offset + base * factor;
       while (next < end) out[next++] = value;
     } else if (width <= 25) {
       const drop = 32 - width;
       while (next < end) {
-        const word = (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
-        out[next++] = (reference + (base + ((word << bit) >>> drop)) * binary) * decimal;
+        out[next++] = offset + (base + ((view.getInt32(byte + (bit >>> 3)) << (bit & 7)) >>> drop)) * factor;
         bit += width;
-        at += bit >> 3;
-        bit &= 7;
       }
     } else {
-      for (; next < end; next++) {
-        out[next] = (reference + (base + readUint(bytes, at * 8 + bit, width)) * binary) * decimal;
-        bit += width;
-        at += bit >> 3;
-        bit &= 7;
-      }
+      for (; next < end; next++, bit += width)
+        out[next] = offset + (base + readUint(bytes, byte * 8 + bit, width)) * factor;
     }
+    byte += bit >>> 3;
+    bit &= 7;
   }
 }
 
@@ -124,28 +124,27 @@ function readWithMissing(
 
 /** f_i = d_i + min + f_{i-1}, or d_i + min + 2 f_{i-1} - f_{i-2}; scaled as they come. */
 function undoDifferences(out: Float64Array, extras: readonly number[], order: number, scaling: Scaling): void {
-  const { reference, binary, decimal } = scaling;
+  const offset = scaling.reference * scaling.decimal;
+  const factor = scaling.binary * scaling.decimal;
   const minimum = extras[order];
   const n = out.length;
+  let value = extras[0];
+  out[0] = offset + value * factor;
   if (order === 1) {
-    let value = extras[0];
-    out[0] = (reference + value * binary) * decimal;
     for (let i = 1; i < n; i++) {
       value += out[i] + minimum;
-      out[i] = (reference + value * binary) * decimal;
+      out[i] = offset + value * factor;
     }
     return;
   }
-  let value = extras[0];
-  out[0] = (reference + value * binary) * decimal;
   if (n === 1) return;
   let slope = extras[1] - value;
   value = extras[1];
-  out[1] = (reference + value * binary) * decimal;
+  out[1] = offset + value * factor;
   for (let i = 2; i < n; i++) {
     slope += out[i] + minimum;
     value += slope;
-    out[i] = (reference + value * binary) * decimal;
+    out[i] = offset + value * factor;
   }
 }
 
@@ -168,8 +167,4 @@ function undoDifferencesAroundMissing(out: Float64Array, extras: readonly number
     seen++;
     out[i] = value;
   }
-}
-
-function scale(out: Float64Array, { reference, binary, decimal }: Scaling): void {
-  for (let i = 0; i < out.length; i++) out[i] = (reference + out[i] * binary) * decimal;
 }

@@ -2,34 +2,37 @@
  * Values packed as a picture: JPEG 2000 (data template 7.40) and PNG (7.41). Both give the packed integers in the order
  * of the grid. Before a decoder runs, the picture's own header must promise exactly the values the message says.
  */
-import { unpackScaled, type Scaling } from "../bits.js";
+import { scaleIntegers, type Scaling, unpackScaled } from "../bits.js";
 import type { Packing } from "../field.js";
 import { GribError, octets } from "../octets.js";
 import { decodePng } from "./png.js";
 
 type Image = Extract<Packing, { kind: "jpeg2000" | "png" }>;
 
-export async function unpackPng(bytes: Uint8Array, packing: Image, count: number): Promise<Float64Array> {
-  if (packing.bits === 0) return constant(packing.scaling, count);
-  const { samples, bits } = await decodePng(bytes, count);
-  return unpackScaled(samples, bits, count, packing.scaling);
+export async function unpackPng(bytes: Uint8Array, packing: Image, out: Float64Array): Promise<void> {
+  if (packing.bits === 0) return fillConstant(out, packing.scaling);
+  const { samples, bits } = await decodePng(bytes, out.length);
+  unpackScaled(samples, bits, out, packing.scaling);
 }
 
-const constant = ({ reference, decimal }: Scaling, count: number) => new Float64Array(count).fill(reference * decimal);
+function fillConstant(out: Float64Array, { reference, decimal }: Scaling): void {
+  out.fill(reference * decimal);
+}
 
 /** What OpenJPEG's build gives; `codec-openjpeg.d.ts` types it. */
-type Codec = Awaited<ReturnType<typeof import("@cornerstonejs/codec-openjpeg/decode")["default"]>>;
+type Codec = Awaited<ReturnType<typeof import("@cornerstonejs/codec-openjpeg/decodewasmjs")["default"]>>;
 
 let codec: Promise<Codec> | undefined;
 
 /** OpenJPEG, loaded with the first JPEG 2000 field. */
 const openJpeg = (): Promise<Codec> =>
-  (codec ??= import("@cornerstonejs/codec-openjpeg/decode").then((module) =>
+  (codec ??= import("@cornerstonejs/codec-openjpeg/decodewasmjs").then((module) =>
     module.default({ print: () => {}, printErr: () => {} }),
   ));
 
-export async function unpackJpeg2000(bytes: Uint8Array, packing: Image, count: number): Promise<Float64Array> {
-  if (packing.bits === 0) return constant(packing.scaling, count);
+export async function unpackJpeg2000(bytes: Uint8Array, packing: Image, out: Float64Array): Promise<void> {
+  if (packing.bits === 0) return fillConstant(out, packing.scaling);
+  const count = out.length;
   const { width, height, components, depth } = jpeg2000Size(bytes);
   if (components !== 1) throw new GribError(`the JPEG 2000 picture has ${components} components; fields have one`);
   if (width * height !== count)
@@ -46,13 +49,8 @@ export async function unpackJpeg2000(bytes: Uint8Array, packing: Image, count: n
     const wide = info.bitsPerSample > 8;
     if (info.width * info.height !== count || decoded.length < count * (wide ? 2 : 1) || info.isSigned)
       throw new GribError("the JPEG 2000 picture decodes to another size than its header says");
-    const { reference, binary, decimal } = packing.scaling;
-    const out = new Float64Array(count);
-    for (let i = 0; i < count; i++) {
-      const x = wide ? decoded[2 * i] | (decoded[2 * i + 1] << 8) : decoded[i];
-      out[i] = (reference + x * binary) * decimal;
-    }
-    return out;
+    for (let i = 0; i < count; i++) out[i] = wide ? decoded[2 * i] | (decoded[2 * i + 1] << 8) : decoded[i];
+    scaleIntegers(out, packing.scaling);
   } catch (cause) {
     if (cause instanceof GribError) throw cause;
     throw new GribError("the JPEG 2000 picture cannot be decoded; it is damaged", { cause });

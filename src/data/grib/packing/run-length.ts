@@ -10,13 +10,13 @@ import { GribError } from "../octets.js";
 export function unpackRunLength(
   bytes: Uint8Array,
   packing: Extract<Packing, { kind: "run-length" }>,
-  count: number,
-): Float64Array {
+  out: Float64Array,
+): void {
+  const count = out.length;
   const { bits, maxLevel, levels } = packing;
   const base = 2 ** bits - 1 - maxLevel;
   if (bits < 1 || bits > 32 || base < 1)
     throw new GribError(`run lengths in ${bits} bits above level ${maxLevel} do not exist`);
-  const out = new Float64Array(count);
   const numbers = Math.floor((bytes.length * 8) / bits);
   let next = 0;
   for (let i = 0; i < numbers && next < count; ) {
@@ -34,5 +34,4 @@ export function unpackRunLength(
     next += run;
   }
   if (next < count) throw new GribError(`the runs hold ${next} values instead of ${count}`);
-  return out;
 }

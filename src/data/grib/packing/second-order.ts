@@ -4,7 +4,7 @@
  * groups, groups marked by a secondary bitmap with one width or with a width each, and ECMWF's general extended form with
  * spatial differencing, which edition 2 has as the local templates 5.50001 and 5.50002.
  */
-import { applyBitmap, countBits, readUint, readUints, type Scaling, scalingOf } from "../bits.js";
+import { applyBitmap, countBits, readUint, readUints, scaleIntegers, scalingOf } from "../bits.js";
 import type { Packing } from "../field.js";
 import { GribError, octets } from "../octets.js";
 
@@ -26,13 +26,13 @@ export function readSpatialDifferencing(bytes: Uint8Array, width: number, order:
 export function unpackSecondOrder2(
   bytes: Uint8Array,
   packing: Extract<Packing, { kind: "second-order-2" }>,
-  count: number,
-): Float64Array {
+  out: Float64Array,
+): void {
   const { order, spd, scaling } = packing;
   const { table, at } = readExtendedTable(bytes, 0, packing);
-  const integers = readGroups(bytes, at * 8, table, count, order);
-  undoDifferences(integers, spd, order);
-  return scaled(integers, scaling);
+  readGroups(bytes, at * 8, table, out, order);
+  undoDifferences(out, spd, order);
+  scaleIntegers(out, scaling);
 }
 
 function readExtendedTable(
@@ -58,13 +58,14 @@ export interface Rows {
   readonly points: number;
 }
 
-/** Section 4 of edition 1, whole, to the grid's points; missing ones are NaN. */
+/** Section 4 of edition 1, whole, to the grid's points in `out`; missing ones are NaN. */
 export function unpackSecondOrder1(
   bytes: Uint8Array,
   decimalScale: number,
   rows: Rows,
   bitmap: Uint8Array | undefined,
-): Float64Array {
+  out: Float64Array,
+): void {
   const section = octets(bytes, "section 4 (binary data)");
   const scaling = scalingOf(section.ibm32(7), section.s16(5), decimalScale);
   const flags = section.u8(14);
@@ -78,15 +79,14 @@ export function unpackSecondOrder1(
   const [firstAt, secondAt] = [section.u16(12) - 1, section.u16(15) - 1];
   const groups = section.u16(17) + 65536 * section.u8(21);
   const count = bitmap ? countBits(bitmap, rows.points) : rows.points;
-
-  let integers: Float64Array;
+  const packed = out.subarray(0, count);
   if (extended) {
     const spd = order ? readSpatialDifferencing(bytes.subarray(26), section.u8(26), order) : [];
     const begin = order ? 26 + Math.ceil(((order + 1) * section.u8(26)) / 8) : 25;
     const is = { groups, firstOrderBits, widthBits: section.u8(22), lengthBits: section.u8(23) };
     const { table, at } = readExtendedTable(bytes, begin, is);
-    integers = readGroups(bytes, at * 8, table, count, order);
-    undoDifferences(integers, spd, order);
+    readGroups(bytes, at * 8, table, packed, order);
+    undoDifferences(packed, spd, order);
   } else {
     const widths = severalWidths ? readUints(bytes, 21 * 8, 8, groups) : new Uint32Array(groups).fill(section.u8(22));
     const lengths = secondaryBitmap
@@ -95,11 +95,11 @@ export function unpackSecondOrder1(
     if (lengths.length !== groups)
       throw new GribError(`the section says it has ${groups} groups, but ${lengths.length} are marked`);
     const first = readUints(bytes, firstAt * 8, firstOrderBits, groups);
-    integers = readGroups(bytes, secondAt * 8, { widths, lengths, first }, count, 0);
+    readGroups(bytes, secondAt * 8, { widths, lengths, first }, packed, 0);
   }
-  const values = bitmap ? applyBitmap(scaled(integers, scaling), bitmap, rows.points) : scaled(integers, scaling);
-  if (alternating) reverseOddRows(values, rows.lengths);
-  return values;
+  scaleIntegers(packed, scaling);
+  if (bitmap) applyBitmap(out, bitmap, count);
+  if (alternating) reverseOddRows(out, rows.lengths);
 }
 
 /** A set bit of the secondary bitmap begins a group. */
@@ -126,18 +126,11 @@ function rowLengths({ lengths }: Rows, bitmap: Uint8Array | undefined): number[]
 }
 
 /** First-order plus second-order values, from index `skip` on. */
-function readGroups(
-  bytes: Uint8Array,
-  bitOffset: number,
-  table: GroupTable,
-  count: number,
-  skip: number,
-): Float64Array {
+function readGroups(bytes: Uint8Array, bitOffset: number, table: GroupTable, out: Float64Array, skip: number): void {
   const { widths, lengths, first } = table;
   let total = skip;
   for (let g = 0; g < lengths.length; g++) total += lengths[g];
-  if (total !== count) throw new GribError(`the groups hold ${total} values, but ${count} are packed`);
-  const out = new Float64Array(count);
+  if (total !== out.length) throw new GribError(`the groups hold ${total} values, but ${out.length} are packed`);
   let next = skip;
   let bit = bitOffset;
   for (let g = 0; g < lengths.length; g++) {
@@ -145,7 +138,6 @@ function readGroups(
     bit += widths[g] * lengths[g];
     for (let i = 0; i < values.length; i++) out[next++] = first[g] + values[i];
   }
-  return out;
 }
 
 /** The order-th difference of f is what is packed, less a bias. */
@@ -164,11 +156,6 @@ function undoDifferences(values: Float64Array, spd: readonly number[], order: nu
     for (let j = order - 1; j >= 0; j--) difference = state[j] += difference;
     values[i] = difference;
   }
-}
-
-function scaled(integers: Float64Array, { reference, binary, decimal }: Scaling): Float64Array {
-  for (let i = 0; i < integers.length; i++) integers[i] = (reference + integers[i] * binary) * decimal;
-  return integers;
 }
 
 /** Boustrophedonic order: every second row was written backwards. */

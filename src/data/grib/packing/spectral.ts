@@ -10,12 +10,10 @@ import { GribError, octets } from "../octets.js";
 export function unpackSpectralSimple(
   bytes: Uint8Array,
   packing: Extract<Packing, { kind: "spectral-simple" }>,
-  points: number,
-): Float64Array {
-  const out = new Float64Array(points);
+  out: Float64Array,
+): void {
   out[0] = packing.mean;
-  out.set(unpackScaled(bytes, packing.bits, points - 1, packing.scaling), 1);
-  return out;
+  unpackScaled(bytes, packing.bits, out.subarray(1), packing.scaling);
 }
 
 /** `truncation` is the J of the grid; `bytes` begin with the unpacked subset. */
@@ -23,7 +21,8 @@ export function unpackSpectralComplex(
   bytes: Uint8Array,
   packing: Extract<Packing, { kind: "spectral-complex" }>,
   truncation: number,
-): Float64Array {
+  out: Float64Array,
+): void {
   const { subset, floats, laplacian, bits, scaling } = packing;
   if (subset > truncation)
     throw new GribError(`the unpacked subset of truncation ${subset} is larger than the field's ${truncation}`);
@@ -38,8 +37,8 @@ export function unpackSpectralComplex(
     ieee32: (i: number) => head.ieee32(4 * i + 1),
     ieee64: (i: number) => view.getFloat64(8 * i),
   }[floats];
-  const packed = unpackScaled(bytes.subarray(kept * size), bits, total - kept, scaling);
-  const out = new Float64Array(total);
+  const packed = new Float64Array(total - kept);
+  unpackScaled(bytes.subarray(kept * size), bits, packed, scaling);
   let [next, nextFloat, nextPacked] = [0, 0, 0];
   for (let m = 0; m <= truncation; m++)
     for (let n = m; n <= truncation; n++) {
@@ -52,5 +51,4 @@ export function unpackSpectralComplex(
       // The imaginary part of a zonal coefficient does not exist; packing may leave noise in it.
       if (m === 0) out[next - 1] = 0;
     }
-  return out;
 }
