@@ -83,6 +83,7 @@ export function ortRuntime(ort: OrtModule, options: { device: string; threads: n
         interOpNumThreads: 1,
         graphOptimizationLevel: "all",
         executionMode: "sequential",
+        enableMemPattern: false, // a plan of all buffers, held beside the arena of the first run: twice the memory, no faster
         logSeverityLevel: 3,
       }).catch((cause: unknown) => {
         throw new FoehnError(

@@ -57,18 +57,40 @@ export function liveNodes(graph: Graph, outputs: ReadonlyMap<string, Tensor> = g
   return live.reverse();
 }
 
+/**
+ * The same nodes, those whose results no other node uses moved to the end and turned round. ONNX Runtime walks back from
+ * such nodes, the last in the file first, and runs what each needs when it comes to it. So the forward pass and the last
+ * layers' gradients run first and their memory is free again before earlier layers' turn; in the order they were written it
+ * would keep every activation, recomputed ones too, until the whole chain of gradients is through.
+ */
+function lastUsesFirst(nodes: readonly GraphNode[]): GraphNode[] {
+  const read = new Set(nodes.flatMap((n) => n.inputs.map((t) => t?.name)));
+  const isLast = (n: GraphNode) => !n.outputs.some((t) => read.has(t.name));
+  return [...nodes.filter((n) => !isLast(n)), ...nodes.filter(isLast).reverse()];
+}
+
+/** What each tensor is called in the file: a node's result takes the name of the output it is, where that name is free. */
+function outputNames(nodes: readonly GraphNode[], outputs: ReadonlyMap<string, Tensor>): (t: Tensor) => string {
+  const taken = new Set(nodes.flatMap((n) => [...n.inputs, ...n.outputs].flatMap((t) => (t ? [t.name] : []))));
+  const renamed = new Map<string, string>();
+  for (const [name, tensor] of outputs)
+    if (tensor.producer && !renamed.has(tensor.name) && !outputs.has(tensor.name) && !taken.has(name))
+      renamed.set(tensor.name, name);
+  return (t) => renamed.get(t.name) ?? t.name;
+}
+
 /** Writes the graph; only what leads to an output is kept. */
 export function exportOnnx(graph: Graph, options: ExportOptions = {}): Uint8Array {
   const { outputs = graph.outputs, parameters = new Map<string, NdArray>(), metadata = {} } = options;
   if (outputs.size === 0) throw new GraphError(`graph '${graph.name}' has no outputs; name one with graph.output()`);
-  const nodes = liveNodes(graph, outputs);
+  const nodes = lastUsesFirst(liveNodes(graph, outputs));
   const used = new Set(nodes.flatMap((n) => n.inputs.flatMap((t) => (t ? [t.name] : []))));
-  // An output is known by its own name: an Identity renames a tensor that has another
-  const produced: Message<"Node">[] = nodes.map(nodeMessage);
+  const names = outputNames(nodes, outputs);
+  const produced = nodes.map((node) => nodeMessage(node, names));
   for (const [name, tensor] of outputs)
-    if (name !== tensor.name) {
+    if (name !== names(tensor)) {
       used.add(tensor.name);
-      produced.push({ input: [tensor.name], output: [name], opType: "Identity" });
+      produced.push({ input: [names(tensor)], output: [name], opType: "Identity" });
     }
   const live = (t: Tensor) => used.has(t.name);
   const fed = graph.parameters.filter((p) => live(p) && !parameters.has(p.name));
@@ -107,10 +129,10 @@ const valueInfo = (name: string, { dtype, shape }: TensorType): Message<"ValueIn
   },
 });
 
-const nodeMessage = (node: GraphNode): Message<"Node"> => ({
+const nodeMessage = (node: GraphNode, nameOf: (t: Tensor) => string): Message<"Node"> => ({
   // Trailing inputs left out are not written: ONNX Runtime's Squeeze takes an empty name for a wrong one
-  input: node.inputs.slice(0, node.inputs.findLastIndex((t) => t !== undefined) + 1).map((t) => t?.name ?? ""),
-  output: node.outputs.map((t) => t.name),
+  input: node.inputs.slice(0, node.inputs.findLastIndex((t) => t !== undefined) + 1).map((t) => (t ? nameOf(t) : "")),
+  output: node.outputs.map(nameOf),
   opType: node.op,
   ...(node.domain ? { domain: node.domain } : {}),
   attribute: Object.entries(node.attributes).flatMap(([name, value]) =>

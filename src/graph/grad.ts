@@ -31,7 +31,7 @@ export function gradients(y: Tensor, xs: readonly Tensor[], options: GradientOpt
  * The gradients that flow from `ys` (with `seeds`) into `xs`, undefined where nothing flows. Only nodes from `start` on are
  * walked: a rule that decomposed its operator stops at the operator's inputs.
  */
-function pullback(
+export function pullback(
   ys: readonly Tensor[],
   seeds: readonly (Tensor | undefined)[],
   xs: readonly (Tensor | undefined)[],

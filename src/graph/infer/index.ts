@@ -2,7 +2,11 @@
 import { elementwise } from "./elementwise.js";
 import type { InferRule } from "./infer.js";
 import { mathOps } from "./math.js";
+import { recurrentOps } from "./recurrent.js";
 import { shapeOps } from "./shape.js";
 
-export const inferRules = { ...elementwise, ...shapeOps, ...mathOps } as const satisfies Record<string, InferRule>;
+export const inferRules = { ...elementwise, ...shapeOps, ...mathOps, ...recurrentOps } as const satisfies Record<
+  string,
+  InferRule
+>;
 export type OpType = keyof typeof inferRules;

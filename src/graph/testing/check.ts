@@ -90,7 +90,7 @@ export async function checkCase(
           const x = toNumbers(value);
           const data = new TYPED_ARRAYS[d.dtype](x.length);
           for (let j = 0; j < x.length; j++) data[j] = x[j] + sign * h * direction[i][j];
-          return { ...value, data } as NdArray;
+          return { ...value, data };
         });
       const [plus, minus] = [weighted(await at(moved(1))), weighted(await at(moved(-1)))];
       const expected = (plus.sum - minus.sum) / (2 * h);
@@ -117,7 +117,7 @@ export async function checkCase(
 function weightsFor(y: Tensor, seed: number): Tensor {
   const rng = random(seed).split("weights");
   const data = new TYPED_ARRAYS[y.dtype as "float64"](sizeOf(y.shape)).map(() => rng.normal());
-  return y.graph.constant({ dtype: y.dtype, shape: y.shape, data } as NdArray, y.graph.fresh("weights"));
+  return y.graph.constant({ dtype: y.dtype, shape: y.shape, data }, y.graph.fresh("weights"));
 }
 
 /** Gradients by xs of the sum over ys of weights times y. */

@@ -60,7 +60,7 @@ export function draw(seed: number, dtype: "float32" | "float64"): Draw {
       const list = Array.from(values);
       const data =
         type === "int64" ? BigInt64Array.from(list, BigInt) : new TYPED_ARRAYS[type as "int32"](list as never);
-      return graph.constant({ dtype: type, shape: of, data } as NdArray);
+      return graph.constant({ dtype: type, shape: of, data });
     },
     number: (value) => scalar(graph, value, dtype),
     broadcast(count = 2) {

@@ -2,7 +2,13 @@
 import type { OpType } from "../infer/index.js";
 import { elementwiseVjp } from "./elementwise.js";
 import { mathVjp } from "./math.js";
+import { recurrentVjp } from "./recurrent.js";
 import { shapeVjp } from "./shape.js";
 import type { VjpRule } from "./vjp.js";
 
-export const vjpRules: Readonly<Record<OpType, VjpRule>> = { ...elementwiseVjp, ...shapeVjp, ...mathVjp };
+export const vjpRules: Readonly<Record<OpType, VjpRule>> = {
+  ...elementwiseVjp,
+  ...shapeVjp,
+  ...mathVjp,
+  ...recurrentVjp,
+};
