@@ -64,14 +64,14 @@ export interface SimulationLayout {
 const MS = 1000;
 /** The March equinox of 2001, ms, and the tropical year, s. */
 const EQUINOX = Date.UTC(2001, 2, 20, 13, 31);
-const YEAR = 365.2422 * DAY;
+export const TROPICAL_YEAR = 365.2422 * DAY;
 /** The same equinox as a year of the calendar. */
 const EQUINOX_YEAR = 2001 + 78.56 / 365.2422;
 
 /** The atmosphere that a configuration asks for, at the beginning of its spin-up. */
 export function atmosphere(config: SimulationConfig): Atmosphere {
   const origin = Date.parse(config.start) - config.spinupDays * DAY * MS;
-  const yearFraction = (seconds: number): number => ((origin - EQUINOX) / MS + seconds) / YEAR;
+  const yearFraction = (seconds: number): number => ((origin - EQUINOX) / MS + seconds) / TROPICAL_YEAR;
   if (config.model === "dry") return dryAtmosphere(config, { yearFraction });
   if (config.model !== "moist") return oneLayerAtmosphere(config);
   return moistAtmosphere(config, {

@@ -1,0 +1,120 @@
+/**
+ * Experiments with a simulated atmosphere: ensembles from perturbed starts, and how fast two nearly equal ones part.
+ *
+ *     const growth = await errorGrowth({ model: "dry", spinupDays: 100 }, { days: 40 });
+ *     console.log(describeGrowth(growth));
+ */
+import { type SimulationConfig, simulationConfig } from "./config.js";
+import { DAY } from "./planet.js";
+import { perturbed } from "./restart.js";
+import { atmosphere, simulate, type Snapshot } from "./simulate.js";
+
+/**
+ * The members of an ensemble from one spun-up state: member 0 is the control, the others differ at first by `amplitude`
+ * (relative, every coefficient). One after the other: `member` and its weather.
+ */
+export async function* ensemble(
+  given: Partial<SimulationConfig>,
+  { members, amplitude = 1e-3 }: { members: number; amplitude?: number },
+): AsyncGenerator<{ member: number; snapshot: Snapshot }> {
+  const config = simulationConfig(given);
+  const start = atmosphere(config);
+  for (let s = 0; s < Math.round((config.spinupDays * DAY) / config.step); s++) start.step();
+  const saved = start.save();
+  for (let member = 0; member < members; member++) {
+    const restart = member === 0 ? saved : perturbed(saved, { seed: config.seed + member, amplitude });
+    for await (const snapshot of simulate(config, { restart })) yield { member, snapshot };
+  }
+}
+
+export interface ErrorGrowth {
+  readonly field: string;
+  readonly units: string;
+  /** Root-mean-square difference of the two runs, by day from 0. */
+  readonly rms: readonly number[];
+  /** sqrt(2) times the standard deviation in time: where the difference of strangers ends. */
+  readonly saturation: number;
+  /** Days in which the difference doubles while it grows from 0.1 to 10 % of saturation. */
+  readonly doublingDays: number;
+  /** The first day on which the difference exceeds 90 % of saturation; NaN where it never does. */
+  readonly saturationDay: number;
+}
+
+/** Two runs that differ by `amplitude` (relative) on day 0, compared day by day in the geopotential of 500 hPa. */
+export async function errorGrowth(
+  given: Partial<SimulationConfig>,
+  { days = 45, amplitude = 1e-6 }: { days?: number; amplitude?: number } = {},
+): Promise<ErrorGrowth> {
+  const field = "geopotential";
+  const config = simulationConfig({ ...given, days, everyHours: 24, pressureLevels: [500], variables: [field] });
+  const twin = atmosphere(config);
+  const air = atmosphere(config);
+  const perDay = DAY / config.step;
+  for (let s = 0; s < Math.round(config.spinupDays * perDay); s++) air.step();
+  twin.restore(perturbed(air.save(), { seed: config.seed, amplitude }));
+  const { nlon, weights, points } = air.transform;
+  const sum = new Float64Array(points);
+  const square = new Float64Array(points);
+  const rms: number[] = [];
+  for (let day = 0; day < days; day++) {
+    const [a, b] = [air, twin].map((run) => run.fields([field], [500])[field]);
+    let error = 0;
+    for (let p = 0; p < points; p++) {
+      error += (weights[Math.floor(p / nlon)] / (2 * nlon)) * (a[p] - b[p]) ** 2;
+      sum[p] += a[p];
+      square[p] += a[p] ** 2;
+    }
+    rms.push(Math.sqrt(error));
+    for (let s = 0; s < perDay; s++) {
+      air.step();
+      twin.step();
+    }
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  let variance = 0;
+  for (let p = 0; p < points; p++)
+    variance += (weights[Math.floor(p / nlon)] / (2 * nlon)) * (square[p] / days - (sum[p] / days) ** 2);
+  const saturation = Math.sqrt(2 * variance);
+  return {
+    field: "geopotential at 500 hPa",
+    units: "m2 s-2",
+    rms,
+    saturation,
+    doublingDays: doublingTime(rms, 1e-3 * saturation, 0.1 * saturation),
+    saturationDay: firstAbove(rms, 0.9 * saturation),
+  };
+}
+
+const firstAbove = (values: readonly number[], bound: number): number => {
+  const day = values.findIndex((x) => x > bound);
+  return day < 0 ? Number.NaN : day;
+};
+
+/** Days per doubling between two bounds, by least squares on the logarithm. */
+function doublingTime(rms: readonly number[], low: number, high: number): number {
+  const rows = rms
+    .map((x, day) => [day, Math.log2(x)] as const)
+    .filter(([, y]) => y >= Math.log2(low) && y <= Math.log2(high));
+  const n = rows.length;
+  if (n < 3) return Number.NaN;
+  const [mx, my] = [0, 1].map((i) => rows.reduce((sum, row) => sum + row[i], 0) / n);
+  const slope =
+    rows.reduce((sum, [x, y]) => sum + (x - mx) * (y - my), 0) / rows.reduce((sum, [x]) => sum + (x - mx) ** 2, 0);
+  return 1 / slope;
+}
+
+/** A growth as lines to print. */
+export function describeGrowth({ field, units, rms, saturation, doublingDays, saturationDay }: ErrorGrowth): string {
+  const lines = rms
+    .map((x, day) => [day, x] as const)
+    .filter(([day]) => day % 3 === 0)
+    .map(([day, x]) => {
+      const bar = "#".repeat(Math.max(0, Math.round(60 + 10 * Math.log10(x / saturation))));
+      return `day ${String(day).padStart(3)}  ${x.toExponential(2).padStart(9)}  ${bar}`;
+    });
+  return [
+    `difference of ${field}, ${units} (a bar's length is its logarithm)`,
+    ...lines,
+    `saturation ${saturation.toFixed(0)}; doubling in ${doublingDays.toFixed(1)} days; saturated on day ${saturationDay}`,
+  ].join("\n");
+}
