@@ -2,6 +2,7 @@
  * The vertical coordinate of a field under ecCodes' `typeOfLevel` names. Code tables 3 (edition 1) and 4.5 (edition 2) of
  * the WMO Manual on Codes; the names are checked against ecCodes' definitions where these are installed.
  */
+import { nearest, UsageError } from "../../errors.js";
 
 export interface Level {
   readonly type: string;
@@ -159,4 +160,33 @@ function describeLevel(first: Surface, second: Surface): Omit<Level, "first"> {
   if (second.code === first.code)
     return { type: `${type}Layer`, units, value: numeric(first.value, factor), bottom: numeric(second.value, factor) };
   return { type, units, value: NO_VALUE.has(type) ? 0 : numeric(first.value, factor) };
+}
+
+/** The fixed surfaces of edition 2 of a level type and its values in the type's unit; the second's code is 255 for none. */
+export function surfacesOf(level: { type: string; value?: number; bottom?: number }): readonly [Surface, Surface] {
+  const { type, value = NaN, bottom = NaN } = level;
+  const none: Surface = { code: 255, value: NaN };
+  if (type === "isobaricInhPa" || type === "isobaricInPa")
+    return [{ code: 100, value: type === "isobaricInPa" ? value : value * 100 }, none];
+  const column = Object.keys(COLUMNS).find((key) => COLUMNS[key] === type);
+  if (column) {
+    const [first, second] = column.split("-").map(Number);
+    return [
+      { code: first, value: NaN },
+      { code: second, value: NaN },
+    ];
+  }
+  const layer = type.endsWith("Layer") ? type.slice(0, -"Layer".length) : undefined;
+  const code = Object.keys(EDITION_2).find((key) => EDITION_2[Number(key)].type === (layer ?? type));
+  if (code === undefined && type !== "isobaricLayer") {
+    const near = nearest(type, [...Object.values(EDITION_2).map((known) => known.type), "isobaricInhPa"]);
+    throw new UsageError(`'${type}' is no level of GRIB edition 2${near ? `; did you mean '${near}'?` : ""}`);
+  }
+  const number = code === undefined ? 100 : Number(code);
+  const factor = EDITION_2[number]?.factor ?? 1;
+  const at = (x: number): Surface => ({
+    code: number,
+    value: NO_VALUE.has(type) ? (type === "surface" ? 0 : NaN) : x / factor,
+  });
+  return [at(value), layer ? at(bottom) : none];
 }

@@ -299,7 +299,7 @@ type FieldReader = (field: GribField, use: (values: Float64Array) => void) => Pr
  */
 function fieldReader(source: ByteSource, path: string, maxPoints: number): FieldReader {
   let held: { field: GribField; values: Float64Array } | undefined;
-  let scratch = new Float64Array(0);
+  let scratch: Float64Array = new Float64Array(0);
   let before: Promise<unknown> = Promise.resolve();
   const load = async (field: GribField): Promise<Float64Array> => {
     if (held?.field === field) return held.values;
