@@ -134,7 +134,7 @@ export interface Score {
   readonly over: "all" | "each";
   readonly needsClimatology?: boolean;
   readonly needsEnsemble?: boolean;
-  value(row: ArrayLike<number>): number;
+  readonly value: (row: ArrayLike<number>) => number;
   /** Where the score over starts is the ratio of two scores over starts. */
   readonly ratio?: readonly [Score, Score];
 }
