@@ -6,7 +6,8 @@
 import type { Tensor } from "../graph.js";
 import { intAttribute, need } from "../infer/infer.js";
 import { transposedWindow, type Window, windowOf } from "../infer/math.js";
-import { conv, convTranspose, reduceSum, reshape, slice, transpose } from "../ops.js";
+import { sizeOf } from "../../tensor/ndarray.js";
+import { concat, conv, convTranspose, matmul, pad, reduceSum, reshape, slice, transpose } from "../ops.js";
 import type { VjpRule } from "./vjp.js";
 
 const spatialOf = (x: Tensor): number[] => x.shape.slice(2);
@@ -49,8 +50,44 @@ function inputGradient(dy: Tensor, w: Tensor, window: Window, spatial: readonly 
   });
 }
 
-/** Gradient of a convolution x [N, C, S] -> y [N, M, O] with respect to its weights [M, C / g, K]. */
+/** Kernels of at most this many elements are differentiated element by element. */
+const FEW = 49;
+
+/**
+ * Gradient of a convolution x [N, C, S] -> y [N, M, O] with respect to its weights [M, C / g, K]. For the usual small kernels
+ * one matrix product an element of the kernel, dy [M, O] by the shifted input [O, C]: more than twice as fast as the form below,
+ * whose kernel is as large as the image.
+ */
 function weightGradient(x: Tensor, dy: Tensor, window: Window, group: number): Tensor {
+  return group === 1 && sizeOf(window.kernel) <= FEW ? byElement(x, dy, window) : byConvolution(x, dy, window, group);
+}
+
+function byElement(x: Tensor, dy: Tensor, { kernel, strides, dilations, before, after }: Window): Tensor {
+  const [n, channels] = x.shape;
+  const outputs = spatialOf(dy);
+  const positions = sizeOf(outputs);
+  const rows = reshape(dy, [n, dy.shape[1], positions]); // [N, M, O]
+  const padded = pad(x, [0, 0, ...before], [0, 0, ...after]);
+  const elements = range(0, sizeOf(kernel)).map((flat) => {
+    let rest = flat;
+    const at = new Array<number>(kernel.length);
+    for (let i = kernel.length - 1; i >= 0; rest = Math.floor(rest / kernel[i--])) at[i] = rest % kernel[i];
+    const ranges = at.flatMap((k, i) => {
+      const start = k * dilations[i];
+      const end = start + strides[i] * (outputs[i] - 1) + 1;
+      return start === 0 && strides[i] === 1 && end === padded.shape[i + 2]
+        ? []
+        : [{ axis: i + 2, start, end, step: strides[i] }];
+    });
+    const shifted = reshape(ranges.length > 0 ? slice(padded, ranges) : padded, [n, channels, positions]); // [N, C, O]
+    const product = matmul(rows, transpose(shifted, [0, 2, 1])); // [N, M, C]
+    return reduceSum(product, { axes: [0], keepDims: true });
+  });
+  const stacked = reshape(concat(elements, 0), [...kernel, dy.shape[1], channels]);
+  return transpose(stacked, [kernel.length, kernel.length + 1, ...range(0, kernel.length)]);
+}
+
+function byConvolution(x: Tensor, dy: Tensor, window: Window, group: number): Tensor {
   const { kernel, strides, dilations, before, after } = window;
   const [n, channels] = x.shape;
   const perGroup = channels / group;
