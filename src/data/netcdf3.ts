@@ -10,17 +10,7 @@ import { type DType, sizeOf, stridesOf, TYPED_ARRAYS, type TypedArray } from "..
 import { type Block, product } from "./blocks.js";
 import { decoded, type RawVariable } from "./cf.js";
 import type { Attributes, AttributeValue, Dataset } from "./dataset.js";
-
-/** Bytes anywhere: a file, an HTTP range, a buffer. Shorter than asked only at the end. */
-export interface ByteSource {
-  readonly size: number;
-  read(offset: number, length: number): Promise<Uint8Array>;
-}
-
-export const byteSource = (bytes: Uint8Array): ByteSource => ({
-  size: bytes.length,
-  read: async (offset, length) => bytes.subarray(offset, Math.min(bytes.length, offset + length)),
-});
+import type { ByteSource } from "./grib/source.js";
 
 type NcType = Exclude<DType, "float16" | "bfloat16" | "bool"> | "char";
 

@@ -1,36 +1,96 @@
 /**
- * Opens data of any format: `openDataset("era5.zarr")`. The format is recognised by content, never by the name's ending.
+ * Opens data of any format: a path, an address, or a pattern for many files. The format is recognised by content, never by
+ * the name's ending.
  *
  *     const dataset = await openDataset("air.2013.nc");
  *     const air = await variable(dataset, "air").read({ time: 0 });
+ *     const years = await openDataset("air.*.nc");
  */
 import { existsSync } from "node:fs";
-import { type FileHandle, open, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
+import { promisify } from "node:util";
+import { gunzip } from "node:zlib";
 import { DataError } from "../errors.js";
+import { combine } from "./combine.js";
 import { canonical } from "./coords.js";
-import type { Dataset } from "./dataset.js";
+import { parseCsv } from "./csv.js";
+import { type Dataset, memoryDataset } from "./dataset.js";
+import { openFileSource } from "./grib/file-source.node.js";
+import { openGrib } from "./grib/open-grib.js";
+import { type ByteSource, memorySource } from "./grib/source.js";
 import { openHdf5 } from "./hdf5.node.js";
-import { type ByteSource, openNetcdf3 } from "./netcdf3.js";
+import { fetchBytes, type HttpOptions, httpSource, httpStore } from "./http.js";
+import { openNetcdf3 } from "./netcdf3.js";
+import { parseNpy } from "./npy.js";
+import { readParquet } from "./parquet.js";
+import { type Table, tableDataset, type TableOptions } from "./table.js";
+import { openZarr } from "./zarr.js";
 import { openZarrDirectory } from "./zarr.node.js";
+import { namedBySize, openZip } from "./zip.js";
 
 export interface OpenOptions {
   /** Keep the file's own dimension names instead of Foehn's (`lat` instead of `latitude`). */
-  names?: "canonical" | "original";
+  readonly names?: "canonical" | "original";
   /** Bytes of decoded chunks to keep. */
-  cacheBytes?: number;
+  readonly cacheBytes?: number;
+  readonly http?: HttpOptions;
+  /** For tables: units, columns, and the path of a table of the stations. */
+  readonly table?: Omit<TableOptions, "stations"> & {
+    readonly delimiter?: string;
+    readonly missing?: readonly string[];
+    readonly stations?: string;
+  };
 }
 
 type Format = "netcdf3" | "hdf5" | "grib" | "zip" | "gzip" | "parquet" | "npy" | "png" | "bufr" | "text" | "unknown";
 
-/** Opens a file or directory. */
+/** Opens a file, a directory, an address, or all files a pattern (`*`, `?`) matches. */
 export async function openDataset(location: string, options: OpenOptions = {}): Promise<Dataset> {
   const { names = "canonical" } = options;
-  const dataset = await openAny(location, options);
-  return names === "canonical" ? canonical(dataset) : dataset;
+  const named = (dataset: Dataset): Dataset => (names === "canonical" ? canonical(dataset) : dataset);
+  if (/^https?:\/\//.test(location)) return named(await openAddress(location, options));
+  if (!/[*?]/.test(location) || existsSync(location)) return named(await openPath(location, options));
+  const files = await matching(location);
+  if (files.length === 0) throw new DataError(location, "no file matches this pattern; check it");
+  const opened: Dataset[] = [];
+  try {
+    for (const file of files) opened.push(named(await openPath(file, options)));
+    return await combine(opened);
+  } catch (error) {
+    await Promise.all(opened.map((dataset) => dataset.close()));
+    throw error;
+  }
 }
 
-async function openAny(location: string, options: OpenOptions): Promise<Dataset> {
+/** The files a pattern matches, in order of their names. `*` and `?` stay within a path's part. */
+async function matching(pattern: string): Promise<string[]> {
+  const parts = pattern.split("/");
+  let found = [parts[0] === "" ? "/" : ""];
+  for (const part of parts) {
+    if (part === "") continue;
+    if (!/[*?]/.test(part)) {
+      found = found.map((base) => path.join(base, part));
+      continue;
+    }
+    const source = part
+      .replace(/[.+^${}()|[\]\\]/g, "\\$&")
+      .replaceAll("*", ".*")
+      .replaceAll("?", ".");
+    const expression = new RegExp(`^${source}$`);
+    const next: string[] = [];
+    for (const base of found) {
+      const names = await readdir(base || ".").catch(() => []);
+      next.push(
+        ...names.filter((name) => expression.test(name) && !name.startsWith(".")).map((name) => path.join(base, name)),
+      );
+    }
+    found = next;
+  }
+  return found.filter((file) => existsSync(file)).sort();
+}
+
+async function openPath(location: string, options: OpenOptions): Promise<Dataset> {
   const info = await stat(location).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === "ENOENT")
       throw new DataError(location, "there is no such file or directory; check the path", { cause });
@@ -44,21 +104,104 @@ async function openAny(location: string, options: OpenOptions): Promise<Dataset>
     throw new DataError(location, "this directory is no Zarr store; name its files with a pattern such as '*.nc'");
   }
   if (info.size === 0) throw new DataError(location, "the file is empty; copy it again");
-  const bytes = await fileSource(location);
-  const head = await bytes.read(0, 1024);
-  switch (recognise(head)) {
+  const file = await openFileSource(location);
+  try {
+    const head = await file.read(0, 1024);
+    const format = recognise(head);
+    if (format === "hdf5") {
+      await file.close();
+      return await openHdf5(location);
+    }
+    return await openBytes(file, format, head, { ...options, source: location, close: () => file.close() });
+  } catch (error) {
+    await file.close().catch(() => {});
+    throw error;
+  }
+}
+
+/** A Zarr hierarchy or a file on a server. */
+async function openAddress(url: string, options: OpenOptions): Promise<Dataset> {
+  const store = httpStore(url, options.http);
+  for (const key of ["/zarr.json", "/.zmetadata"] as const)
+    if (await store.get(key)) return openZarr(store, { source: url, cacheBytes: options.cacheBytes });
+  if (!(await fetchBytes(url, { ...options.http, method: "HEAD" })))
+    throw new DataError(url, "there is neither a Zarr store with consolidated metadata nor a file; check the address");
+  const source = await httpSource(url, options.http);
+  const head = await source.read(0, 1024);
+  const format = recognise(head);
+  if (format === "hdf5")
+    throw new DataError(url, "NetCDF-4 and HDF5 are read from disk only; download the file and open the copy");
+  return openBytes(source, format, head, { ...options, source: url, close: async () => {} });
+}
+
+async function openBytes(
+  bytes: ByteSource,
+  format: Format,
+  head: Uint8Array,
+  options: OpenOptions & { source: string; close: () => Promise<void> },
+): Promise<Dataset> {
+  const { source, close, table } = options;
+  switch (format) {
     case "netcdf3":
-      return openNetcdf3(bytes, { source: location, close: () => bytes.close() });
-    case "hdf5":
-      await bytes.close();
-      return openHdf5(location);
+      return openNetcdf3(bytes, { source, close });
+    case "grib":
+      return openGrib(bytes, source, { onClose: close });
+    case "zip":
+      return openZip(bytes, { source, close, cacheBytes: options.cacheBytes });
+    case "parquet": {
+      const dataset = tableDataset(await readParquet(bytes, source), await tableOptions(table));
+      await close();
+      return dataset;
+    }
+    case "npy": {
+      const array = parseNpy(await bytes.read(0, bytes.size), source);
+      await close();
+      return { ...memoryDataset({ array: namedBySize(array) }, { source }), format: "npy" };
+    }
+    case "gzip":
+    case "text": {
+      const content = await wholeText(bytes, format, source);
+      await close();
+      return tableDataset(parseCsv(content, { source, ...table }), await tableOptions(table));
+    }
     default:
-      await bytes.close();
       throw new DataError(
-        location,
-        `its format is not known (it begins with ${hex(head)}); Foehn reads Zarr, NetCDF, HDF5 and GRIB`,
+        source,
+        `its format is not known (${format === "unknown" ? `it begins with ${hex(head)}` : format.toUpperCase()}); Foehn reads Zarr, NetCDF, HDF5, GRIB, CSV, Parquet and NumPy arrays`,
       );
   }
+}
+
+async function tableOptions(options: OpenOptions["table"] = {}): Promise<TableOptions> {
+  const { stations, ...rest } = options;
+  return stations === undefined ? rest : { ...rest, stations: await readTable(stations) };
+}
+
+/** A CSV file (gzipped or not) as a table. */
+export async function readTable(file: string): Promise<Table> {
+  const bytes = await readFile(file).catch((cause: Error) => {
+    throw new DataError(file, "the table cannot be read; check the path", { cause });
+  });
+  const format = recognise(bytes.subarray(0, 1024));
+  return parseCsv(await wholeText(memorySource(bytes), format, file), { source: file });
+}
+
+/** The text of a file, unzipped where need be; what holds other bytes than text is refused. */
+async function wholeText(bytes: ByteSource, format: Format, source: string): Promise<string> {
+  let content = await bytes.read(0, bytes.size);
+  if (format === "gzip") {
+    content = await promisify(gunzip)(content).catch((cause: Error) => {
+      throw new DataError(
+        source,
+        `it cannot be unzipped (${cause.message}); it is truncated or damaged, copy it again`,
+        { cause },
+      );
+    });
+    const inside = recognise(content.subarray(0, 1024));
+    if (inside !== "text")
+      throw new DataError(source, `it is gzipped ${inside}; unzip it first (gunzip) and open what comes out`);
+  }
+  return new TextDecoder().decode(content);
 }
 
 const hex = (bytes: Uint8Array): string =>
@@ -72,32 +215,16 @@ export function recognise(head: Uint8Array): Format {
   const magic = ascii(head, 0, 4);
   if (magic.startsWith("CDF") && [1, 2, 5].includes(head[3])) return "netcdf3";
   for (const at of [0, 512]) if (ascii(head, at, 8) === "\x89HDF\r\n\x1a\n") return "hdf5";
-  if (magic === "GRIB" || ascii(head, 0, 256).includes("GRIB")) return "grib";
-  if (magic === "BUFR") return "bufr";
   if (magic === "PK\x03\x04") return "zip";
   if (head[0] === 0x1f && head[1] === 0x8b) return "gzip";
   if (magic === "PAR1") return "parquet";
   if (ascii(head, 0, 6) === "\x93NUMPY") return "npy";
-  if (ascii(head, 0, 4) === "\x89PNG") return "png";
-  return head.every((b) => b >= 32 || b === 9 || b === 10 || b === 13) ? "text" : "unknown";
+  if (magic === "\x89PNG") return "png";
+  if (magic === "BUFR") return "bufr";
+  // a centre's bulletin header may stand before the first message
+  if (magic === "GRIB" || ascii(head, 0, 256).includes("GRIB")) return "grib";
+  return isTextual(head) ? "text" : "unknown";
 }
 
-/** A file's bytes by position. */
-export async function fileSource(file: string): Promise<ByteSource & { close(): Promise<void> }> {
-  const handle: FileHandle = await open(file, "r");
-  const { size } = await handle.stat();
-  return {
-    size,
-    async read(offset, length) {
-      const bytes = new Uint8Array(Math.max(0, Math.min(length, size - offset)));
-      let done = 0;
-      while (done < bytes.length) {
-        const { bytesRead } = await handle.read(bytes, done, bytes.length - done, offset + done);
-        if (bytesRead === 0) break;
-        done += bytesRead;
-      }
-      return done < bytes.length ? bytes.subarray(0, done) : bytes;
-    },
-    close: () => handle.close(),
-  };
-}
+const isTextual = (head: Uint8Array): boolean =>
+  head.includes(10) && head.every((b) => b >= 32 || b === 9 || b === 10 || b === 13);

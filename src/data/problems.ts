@@ -12,7 +12,7 @@ import { type Dataset, dataVariables, type Variable } from "./dataset.js";
 import { sampleOf, type Sample } from "./sample.js";
 
 export interface Problem {
-  readonly kind: "times" | "coordinates" | "units" | "missing" | "values";
+  readonly kind: "reading" | "times" | "coordinates" | "units" | "missing" | "values";
   readonly variable: string;
   readonly message: string;
 }
@@ -36,9 +36,11 @@ export function isData(v: Variable, dataset: Dataset): boolean {
   );
 }
 
-/** Time, latitude and longitude. */
+/** What the reader had to leave out, and what is wrong with time, latitude and longitude. */
 export async function coordinateProblems(dataset: Dataset): Promise<Problem[]> {
-  const found: Problem[] = [];
+  const said = dataset.attrs["problems"];
+  const fromReader = said === undefined ? [] : Array.isArray(said) ? (said as readonly string[]) : [String(said)];
+  const found: Problem[] = fromReader.map((message) => ({ kind: "reading", variable: "", message }));
   const time = dataset.variables.get("time");
   if (time && !isText(time))
     try {

@@ -1,0 +1,55 @@
+/** Parquet tables through hyparquet: every column that holds numbers, texts or instants. */
+import { type AsyncBuffer, parquetMetadataAsync, parquetRead } from "hyparquet";
+import { compressors } from "hyparquet-compressors";
+import { DataError } from "../errors.js";
+import type { ByteSource } from "./grib/source.js";
+import type { Column, Table } from "./table.js";
+
+/** Reads a Parquet table. */
+export async function readParquet(bytes: ByteSource, source: string): Promise<Table> {
+  const file: AsyncBuffer = {
+    byteLength: bytes.size,
+    slice: async (start, end = bytes.size) => {
+      const piece = await bytes.read(start, end - start);
+      return piece.slice().buffer;
+    },
+  };
+  try {
+    const metadata = await parquetMetadataAsync(file);
+    const rows = Number(metadata.num_rows);
+    const raw = new Map<string, unknown[]>();
+    await parquetRead({
+      file,
+      metadata,
+      compressors,
+      onChunk: ({ columnName, columnData, rowStart }) => {
+        const all = raw.get(columnName) ?? new Array<unknown>(rows).fill(null);
+        raw.set(columnName, all);
+        for (let i = 0; i < columnData.length; i++) all[rowStart + i] = (columnData as ArrayLike<unknown>)[i];
+      },
+    });
+    const columns = new Map<string, Column>();
+    const instants = new Set<string>();
+    for (const [name, values] of raw) {
+      if (values.some((value) => value instanceof Date)) instants.add(name);
+      const column = columnOf(values);
+      if (column) columns.set(name, column);
+    }
+    return { source, format: "parquet", columns, instants };
+  } catch (cause) {
+    if (cause instanceof DataError) throw cause;
+    throw new DataError(
+      source,
+      `it cannot be read as Parquet (${(cause as Error).message}); it is truncated or damaged, copy it again`,
+      { cause },
+    );
+  }
+}
+
+function columnOf(values: readonly unknown[]): Column | undefined {
+  const first = values.find((value) => value !== null && value !== undefined);
+  if (typeof first === "string") return values.map((value) => (typeof value === "string" ? value : ""));
+  if (["number", "bigint", "boolean", "undefined"].includes(typeof first) || first instanceof Date)
+    return Float64Array.from(values, (value) => (value === null || value === undefined ? NaN : Number(value)));
+  return undefined; // lists and structures
+}
