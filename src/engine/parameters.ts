@@ -35,6 +35,11 @@ export const he: Initialiser = (shape, rng) => {
   const deviation = Math.sqrt(2 / sizeOf(shape.slice(1)));
   return new Float32Array(sizeOf(shape)).map(() => rng.normal() * deviation);
 };
+/** Uniform in +-1 / sqrt(fan-in) for a kernel [out, in, ...] (LeCun et al. 1998). */
+export const lecun: Initialiser = (shape, rng) => {
+  const limit = 1 / Math.sqrt(sizeOf(shape.slice(1)));
+  return new Float32Array(sizeOf(shape)).map(() => (2 * rng.uniform() - 1) * limit);
+};
 /** The given numbers. */
 export const values =
   (array: ArrayLike<number>): Initialiser =>
@@ -43,7 +48,7 @@ export const values =
 
 export interface Scope {
   readonly graph: Graph;
-  /** A parameter named within this scope. */
+  /** A parameter named within this scope; asked for again, the same one (a network applied twice shares its weights). */
   param(name: string, shape: Shape, init: Initialiser): Tensor;
   /** A scope whose names begin with `name.` */
   child(name: string): Scope;
@@ -54,13 +59,19 @@ export interface Scope {
 /** The outermost scope of a graph. */
 export function scope(graph: Graph): Scope {
   const initialisers = new Map<string, { shape: Shape; init: Initialiser }>();
+  const tensors = new Map<string, Tensor>();
   const within = (prefix: string): Scope => ({
     graph,
     initialisers,
     param(name, shape, init) {
       const full = prefix + name;
+      const known = tensors.get(full);
+      if (known && known.shape.join() !== shape.join())
+        throw new GraphError(`parameter '${full}' is [${known.shape.join(", ")}], but is asked for again as [${shape.join(", ")}]`);
+      const tensor = known ?? graph.parameter(full, shape);
+      tensors.set(full, tensor);
       initialisers.set(full, { shape, init });
-      return graph.parameter(full, shape);
+      return tensor;
     },
     child: (name) => within(`${prefix}${name}.`),
   });

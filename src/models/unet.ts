@@ -3,9 +3,10 @@
  * they are coarse, and brought back with what each level remembers. Lead time and season scale and shift every block
  * (feature-wise modulation, Perez et al. 2018).
  */
-import { he, type Initialiser, one, type Scope, truncatedNormal, zero } from "../engine/parameters.js";
+import { type Initialiser, lecun, one, type Scope, truncatedNormal, zero } from "../engine/parameters.js";
 import type { Tensor } from "../graph/graph.js";
-import { add, concat, conv, emit, float, gelu, mul, pad, reshape, split } from "../graph/ops.js";
+import { add, concat, conv, emit, gelu, layerNorm, mul, pad, reshape, split } from "../graph/ops.js";
+import { float32, sizeOf } from "../tensor/ndarray.js";
 import { dense } from "./layers.js";
 import type { Architecture, Dropout } from "./model.js";
 import { cropTo, padTo } from "./vit.js";
@@ -66,16 +67,16 @@ function residual(p: Scope, x: Tensor, { when, global, dropout, rate }: Layer): 
 }
 
 /** 3 x 3, the map's size kept; columns go around the globe where it is global. */
-function conv3(p: Scope, x: Tensor, width: number, global: boolean, init: Initialiser = he): Tensor {
+function conv3(p: Scope, x: Tensor, width: number, global: boolean, init: Initialiser = lecun): Tensor {
   const [w, b] = [p.param("w", [width, x.shape[1], 3, 3], init), p.param("b", [width], zero)];
   if (!global) return conv(x, w, b, { pads: [1, 1, 1, 1] });
   return conv(pad(x, [0, 0, 0, 1], [0, 0, 0, 1], "wrap"), w, b, { pads: [1, 0, 1, 0] });
 }
 
 const conv1 = (p: Scope, x: Tensor, width: number): Tensor =>
-  conv(x, p.param("w", [width, x.shape[1], 1, 1], he), p.param("b", [width], zero));
+  conv(x, p.param("w", [width, x.shape[1], 1, 1], lecun), p.param("b", [width], zero));
 const halve = (p: Scope, x: Tensor, width: number): Tensor =>
-  conv(x, p.param("w", [width, x.shape[1], 2, 2], he), p.param("b", [width], zero), { strides: [2, 2] });
+  conv(x, p.param("w", [width, x.shape[1], 2, 2], lecun), p.param("b", [width], zero), { strides: [2, 2] });
 
 /** Each cell four times (nearest neighbour). */
 function double(x: Tensor): Tensor {
@@ -91,11 +92,12 @@ function double(x: Tensor): Tensor {
   return reshape(spread, [batch, channels, 2 * height, 2 * width]);
 }
 
-/** All channels of a map as one group. */
-const groupNorm = (p: Scope, x: Tensor): Tensor => {
-  const width = x.shape[1];
-  return emit("GroupNormalization", [x, p.param("scale", [width], one), p.param("bias", [width], zero)], {
-    num_groups: 1,
-    epsilon: float(1e-5),
-  })[0];
-};
+/** Normalised over all channels of a map (one group), then scaled and shifted per channel (Wu and He 2018). */
+function groupNorm(p: Scope, x: Tensor): Tensor {
+  const [batch, width] = x.shape;
+  const size = sizeOf(x.shape.slice(1));
+  const unscaled = x.graph.constant(float32([size], new Float32Array(size).fill(1)));
+  const h = reshape(layerNorm(reshape(x, [batch, size]), unscaled), x.shape);
+  const perChannel = (name: string, init: Initialiser) => reshape(p.param(name, [width], init), [width, 1, 1]);
+  return add(mul(h, perChannel("scale", one)), perChannel("bias", zero));
+}

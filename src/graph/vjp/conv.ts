@@ -80,10 +80,9 @@ function byElement(x: Tensor, dy: Tensor, { kernel, strides, dilations, before, 
         : [{ axis: i + 2, start, end, step: strides[i] }];
     });
     const shifted = reshape(ranges.length > 0 ? slice(padded, ranges) : padded, [n, channels, positions]); // [N, C, O]
-    const product = matmul(rows, transpose(shifted, [0, 2, 1])); // [N, M, C]
-    return reduceSum(product, { axes: [0], keepDims: true });
+    return reshape(matmul(rows, transpose(shifted, [0, 2, 1])), [1, n, dy.shape[1] * channels]);
   });
-  const stacked = reshape(concat(elements, 0), [...kernel, dy.shape[1], channels]);
+  const stacked = reshape(reduceSum(concat(elements, 0), { axes: [1] }), [...kernel, dy.shape[1], channels]);
   return transpose(stacked, [kernel.length, kernel.length + 1, ...range(0, kernel.length)]);
 }
 
@@ -110,7 +109,9 @@ function byConvolution(x: Tensor, dy: Tensor, window: Window, group: number): Te
   return transpose(extra.length > 0 ? slice(full, extra) : full, [1, 0, ...range(2, full.shape.length)]);
 }
 
-const biasGradient = (dy: Tensor): Tensor => reduceSum(dy, { axes: dy.shape.map((_, i) => i).filter((i) => i !== 1) });
+/** Summed over each image first: rows of memory, then a few numbers an image. */
+const biasGradient = (dy: Tensor): Tensor =>
+  reduceSum(reduceSum(reshape(dy, [dy.shape[0], dy.shape[1], sizeOf(spatialOf(dy))]), { axes: [2] }), { axes: [0] });
 
 export const convVjp: VjpRule = (c) => {
   const [x, w] = [need(c, 0), need(c, 1)];

@@ -72,6 +72,9 @@ function standardise(x: Tensor, axes: readonly number[], epsilon: number): Tenso
   return div(centred, sqrt(add(reduceMean(square(centred), { axes, keepDims: true }), epsilon)));
 }
 
+/** A constant of ones, such as the scale of a normalisation without one. */
+const isOnes = ({ value }: Tensor): boolean => value !== undefined && (value.data as Float32Array).every((v) => v === 1);
+
 const spatialAxes = (x: Tensor): number[] => x.shape.map((_, i) => i).slice(2);
 /** A vector over channels, shaped to broadcast over [N, C, ...]. */
 const perChannel = (v: Tensor, x: Tensor): Tensor => reshape(v, [v.shape[0], ...spatialAxes(x).map(() => 1)]);
@@ -166,7 +169,7 @@ export const mathVjp = {
       ? c.outputs[2]
       : reciprocal(sqrt(add(reduceMean(square(centred), { axes, keepDims: true }), epsilon)));
     const h = mul(centred, inverse);
-    const dh = mul(c.dy, scale);
+    const dh = isOnes(scale) ? c.dy : mul(c.dy, scale);
     const [, dMean, dInverse] = c.gradients;
     let dx = mul(
       inverse,

@@ -26,7 +26,11 @@ export const forecastSchema = z.strictObject({
     .strictObject({
       /** States shown to the model, one step of the data apart. */
       history: z.int().min(1).max(16).default(2),
-      /** Longest lead in hours that the model learns; longer forecasts start again from its own. */
+      /** Days before the start over which it is shown mean departures from climatology. */
+      slowMeans: z.array(z.number().positive()).default([]),
+      /** `direct` jumps to any lead at once; `iterative` goes there by steps of the data. */
+      method: z.enum(["direct", "iterative"]).default("direct"),
+      /** Longest lead in hours that the model learns or is weighed by; longer forecasts go on from its own states. */
       maxLead: z.number().positive().default(120),
       firstGuess: z.enum(["damped-anomaly", "persistence"]).default("damped-anomaly"),
     })
@@ -44,6 +48,10 @@ export const forecastSchema = z.strictObject({
       weightDecay: z.number().nonnegative().default(0.05),
       beta2: z.number().positive().max(1).default(0.98),
       clip: z.number().positive().default(1),
+      /** Phases of an iterative model: part of the steps, and how many of its own steps are trained through. */
+      rollout: z.array(z.tuple([z.number().positive().max(1), z.int().positive()])).default([[1, 1]]),
+      /** Cells by which the grid is shifted at random. */
+      shift: z.int().nonnegative().default(0),
       /** Decay of the running average of the weights, which is what is kept and used. */
       average: z.number().min(0).max(1).default(0.995),
       /** Steps between validations. */

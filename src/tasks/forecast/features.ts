@@ -1,85 +1,93 @@
 /**
- * What the model is shown for a start and a lead, every number of order one:
+ * What a network is shown to jump from a state to one `lead` steps later. States are departures from climatology in units of
+ * their deviation, u = (x - c) / s, newest first; all numbers are of order one. Per channel:
  *
- * - a channel's departures from climatology: now, and its changes over the past states of the history;
- * - the channel itself, its climatology now and the change of climatology until the valid time;
- * - the first guess of the departure at the valid time;
- * - fixed maps: how variable the point is, its daily cycle's size, where it lies;
- * - and, as a vector, the season, the hours of day of start and valid time, and the lead.
+ * - u now, and its changes over the past states of the history;
+ * - slow means of u before the start of the forecast (5 and 20 days, say);
+ * - the channel itself, its climatology, and the change of climatology until the valid time;
+ * - the first guess a_L u;
+ * - fixed maps: how variable the point is, its daily cycle's size; and where it lies.
+ *
+ * Besides maps there is a vector, the condition: season, hours of day, lead, and the time since the forecast began.
  */
 import { dayOfYear, hourOfDay } from "../../earth/time.js";
+import type { Tensor } from "../../graph/graph.js";
+import { add, concat, expand, mul, sub } from "../../graph/ops.js";
+import { float32, type NdArray } from "../../tensor/ndarray.js";
 import type { Normaliser } from "./normaliser.js";
 
-/** States to start from, newest first: [channel x latitude x longitude] each, one step of the data apart. */
-export interface Start {
-  /** Of the newest state, milliseconds. */
-  readonly time: number;
-  readonly states: readonly Float32Array[];
-}
+/** Length of the condition vector: season (2), hours (4), lead (5), elapsed (2). */
+export const CONDITION = 13;
 
-export interface FeatureSizes {
-  /** Maps a sample has. */
-  readonly fields: number;
-  /** Length of its condition vector. */
-  readonly condition: number;
+/** One jump's inputs: what does not depend on the state. All maps [batch, channel, latitude, longitude]. */
+export interface JumpInputs {
+  /** Climatology at the start of the jump, in the channel's spread about its mean. */
+  readonly usual: Tensor;
+  /** Its change until the valid time, in units of the departures' deviation. */
+  readonly change: Tensor;
+  /** a_L. */
+  readonly damping: Tensor;
+  /** r_L / s. */
+  readonly scale: Tensor;
+  /** [batch, CONDITION]. */
+  readonly condition: Tensor;
 }
-
-/** Length of the condition vector: season (2), hours (4), lead (5). */
-const CONDITION = 11;
+export const JUMP_MAPS = ["usual", "change", "damping", "scale"] as const;
 
 /** True where longitudes go once around the globe, so that the first column follows the last. */
 export function isGlobal(longitudes: ArrayLike<number>): boolean {
   const n = longitudes.length;
-  return (
-    n > 2 &&
-    Math.abs(Math.abs(longitudes[n - 1] - longitudes[0]) + Math.abs(longitudes[1] - longitudes[0]) - 360) < 1e-3
+  return n > 2 && Math.abs(Math.abs(longitudes[n - 1] - longitudes[0]) + Math.abs(longitudes[1] - longitudes[0]) - 360) < 1e-3;
+}
+
+/** The network's maps [batch, feature, latitude, longitude] from the states (newest first), the slow means and a jump's inputs. */
+export function featureMaps(n: Normaliser, states: readonly Tensor[], slow: Tensor | undefined, jump: JumpInputs): Tensor {
+  const [now] = states;
+  const [batch, channels, height, width] = now.shape;
+  const { graph } = now;
+  const constant = (shape: number[], data: Float32Array) => graph.constant(float32(shape, data));
+  const cells = height * width;
+  // u s / spread: the departure in the units of the channel's own spread
+  const ratio = constant([1, channels, height, width], n.anomaly.map((s, p) => s / n.spread[Math.floor(p / cells)]));
+  const fixed = fixedMaps(n);
+  return concat(
+    [
+      now,
+      ...states.slice(1).map((past, j) => mul(sub(states[j], past), 1.5)),
+      ...(slow ? [slow] : []),
+      add(jump.usual, mul(now, ratio)),
+      jump.usual,
+      jump.change,
+      mul(jump.damping, now),
+      expand(constant([1, fixed.length, height, width], concatenated(fixed)), [batch, fixed.length, height, width]),
+    ],
+    1,
   );
 }
 
-export const featureSizes = (n: Normaliser, history: number): FeatureSizes => ({
-  fields: n.channels.length * (history + 4) + fixedMaps(n).length,
-  condition: CONDITION,
-});
-
-const fixedCache = new WeakMap<Normaliser, Float32Array[]>();
+const concatenated = (maps: readonly Float32Array[]): Float32Array => {
+  const out = new Float32Array(maps.length * maps[0].length);
+  maps.forEach((map, i) => out.set(map, i * map.length));
+  return out;
+};
 
 /** Maps that never change: log deviation and daily amplitude of each channel, and coordinates. */
 function fixedMaps(n: Normaliser): Float32Array[] {
-  const known = fixedCache.get(n);
-  if (known) return known;
   const [height, width] = [n.latitudes.length, n.longitudes.length];
   const cells = height * width;
   const perChannel = n.channels.flatMap((_, c) => {
     const deviation = n.anomaly.subarray(c * cells, (c + 1) * cells);
-    const maps = [standardised(deviation.map(Math.log))];
-    const { annual, daily } = n.climatology.harmonics;
-    if (daily > 0) {
-      // The first daily cosine and sine without annual modulation
-      const size = n.channels.length * cells;
-      const first = 1 + 2 * annual;
-      const modulated = annual > 0 ? 5 : 1;
-      const row = (k: number) => n.climatology.coefficients.subarray(k * size + c * cells, k * size + (c + 1) * cells);
-      const [cosine, sine] = [row(first), row(first + modulated)];
-      maps.push(standardised(cosine.map((v, i) => Math.hypot(v, sine[i]))));
-    }
-    return maps;
+    const amplitude = n.climatology.dailyAmplitude(c, cells);
+    return [standardised(deviation.map(Math.log)), ...(amplitude ? [standardised(amplitude)] : [])];
   });
   const map = (f: (latitude: number, longitude: number) => number) =>
     Float32Array.from({ length: cells }, (_, i) => f(n.latitudes[Math.floor(i / width)], n.longitudes[i % width]));
   const radians = Math.PI / 180;
-  const scaled = (v: number, axis: Float64Array) =>
-    axis.length > 1 ? (2 * (v - axis[0])) / (axis[axis.length - 1] - axis[0]) - 1 : 0;
+  const scaled = (v: number, axis: Float64Array) => (axis.length > 1 ? (2 * (v - axis[0])) / (axis[axis.length - 1] - axis[0]) - 1 : 0);
   const place = isGlobal(n.longitudes)
-    ? [
-        map((lat) => Math.sin(lat * radians) * 1.5),
-        map((lat) => Math.cos(lat * radians) * 1.5),
-        map((_, lon) => Math.cos(lon * radians)),
-        map((_, lon) => Math.sin(lon * radians)),
-      ]
+    ? [map((lat) => 1.5 * Math.sin(lat * radians)), map((lat) => 1.5 * Math.cos(lat * radians)), map((_, lon) => Math.cos(lon * radians)), map((_, lon) => Math.sin(lon * radians))]
     : [map((lat) => scaled(lat, n.latitudes)), map((_, lon) => scaled(lon, n.longitudes))];
-  const maps = [...perChannel, ...place];
-  fixedCache.set(n, maps);
-  return maps;
+  return [...perChannel, ...place];
 }
 
 function standardised(values: Float32Array): Float32Array {
@@ -88,47 +96,41 @@ function standardised(values: Float32Array): Float32Array {
   return values.map((v) => (v - mean) / deviation);
 }
 
-/** Writes one sample's maps [fields, latitude, longitude] and condition vector. `lead` counts steps of the data. */
-export function writeFeatures(
-  n: Normaliser,
-  { time, states }: Start,
-  lead: number,
-  fields: Float32Array,
-  condition: Float32Array,
-): void {
-  const cells = n.latitudes.length * n.longitudes.length;
-  const valid = time + lead * n.step;
-  const usual = states.map((_, j) => n.climatology.at(time - j * n.step));
-  const usualThen = n.climatology.at(valid);
-  const damping = n.damping.subarray((lead - 1) * cells * n.channels.length);
-  let at = 0;
-  const put = (f: (i: number) => number, from: number): void => {
-    for (let i = 0; i < cells; i++) fields[at++] = f(from + i);
-  };
-  n.channels.forEach((_, c) => {
-    const p = c * cells;
-    const [mean, spread] = [n.mean[c], n.spread[c]];
-    const { anomaly } = n;
-    put((i) => (states[0][i] - usual[0][i]) / anomaly[i], p);
-    for (let j = 1; j < states.length; j++)
-      put((i) => (1.5 * (states[j - 1][i] - usual[j - 1][i] - (states[j][i] - usual[j][i]))) / anomaly[i], p);
-    put((i) => (states[0][i] - mean) / spread, p);
-    put((i) => (usual[0][i] - mean) / spread, p);
-    put((i) => (usualThen[i] - usual[0][i]) / anomaly[i], p);
-    put((i) => (damping[i] * (states[0][i] - usual[0][i])) / anomaly[i], p);
-  });
-  for (const map of fixedMaps(n)) {
-    fields.set(map, at);
-    at += cells;
-  }
-  condition.set(conditionOf(n, time, lead));
+/** A jump of `lead` steps from `time`, `elapsed` steps after the forecast began. */
+export interface Jump {
+  readonly time: number;
+  readonly lead: number;
+  readonly elapsed: number;
 }
 
-function conditionOf(n: Normaliser, time: number, lead: number): number[] {
-  const turn = (fraction: number): [number, number] => [
-    Math.cos(2 * Math.PI * fraction),
-    Math.sin(2 * Math.PI * fraction),
-  ];
+/** The numbers of `JumpInputs` for a batch of jumps. */
+export function jumpArrays(n: Normaliser, jumps: readonly Jump[]): Record<keyof JumpInputs, NdArray> {
+  const size = n.anomaly.length;
+  const cells = n.latitudes.length * n.longitudes.length;
+  const shape = [jumps.length, n.channels.length, n.latitudes.length, n.longitudes.length];
+  const maps = Object.fromEntries(JUMP_MAPS.map((name) => [name, new Float32Array(jumps.length * size)])) as Record<(typeof JUMP_MAPS)[number], Float32Array>;
+  const condition = new Float32Array(jumps.length * CONDITION);
+  jumps.forEach((jump, b) => {
+    const [usual, then] = [n.climatology.at(jump.time), n.climatology.at(jump.time + jump.lead * n.step)];
+    const at = (jump.lead - 1) * size;
+    for (let p = 0, c = 0; c < n.channels.length; c++)
+      for (const end = (c + 1) * cells; p < end; p++) {
+        const out = b * size + p;
+        maps.usual[out] = (usual[p] - n.mean[c]) / n.spread[c];
+        maps.change[out] = (then[p] - usual[p]) / n.anomaly[p];
+        maps.damping[out] = n.damping[at + p];
+        maps.scale[out] = n.residual[at + p] / n.anomaly[p];
+      }
+    condition.set(conditionOf(n, jump), b * CONDITION);
+  });
+  return { ...(Object.fromEntries(JUMP_MAPS.map((name) => [name, float32Array(shape, maps[name])])) as Record<(typeof JUMP_MAPS)[number], NdArray>), condition: float32Array([jumps.length, CONDITION], condition) };
+}
+
+const float32Array = (shape: number[], data: Float32Array): NdArray => ({ dtype: "float32", shape, data });
+
+function conditionOf(n: Normaliser, { time, lead, elapsed }: Jump): number[] {
+  const turn = (fraction: number): [number, number] => [Math.cos(2 * Math.PI * fraction), Math.sin(2 * Math.PI * fraction)];
+  const days = (steps: number) => (steps * n.step) / 86_400_000;
   const x = lead / n.leadSteps;
   return [
     ...turn(dayOfYear(time, n.calendar) / 365.25),
@@ -136,16 +138,23 @@ function conditionOf(n: Normaliser, time: number, lead: number): number[] {
     ...turn(hourOfDay(time + lead * n.step) / 24),
     2 * x - 1,
     n.leadSteps > 1 ? (2 * Math.log(lead)) / Math.log(n.leadSteps) - 1 : 0,
-    Math.exp((-lead * n.step) / 86_400_000),
+    Math.exp(-days(lead)),
     Math.cos(Math.PI * x),
     Math.cos(2 * Math.PI * x),
+    Math.min(days(elapsed) / 2.5, 4) - 1,
+    Math.exp(-days(elapsed)),
   ];
 }
 
-/** The first guess for a start and lead, in the channels' units. */
-export function firstGuess(n: Normaliser, { time, states }: Start, lead: number): Float32Array {
-  const size = states[0].length;
-  const damping = n.damping.subarray((lead - 1) * size);
-  const [usual, usualThen] = [n.climatology.at(time), n.climatology.at(time + lead * n.step)];
-  return states[0].map((v, p) => usualThen[p] + damping[p] * (v - usual[p]));
+/** u of a state: its departure from climatology in units of the departures' deviation. */
+export function departure(n: Normaliser, state: Float32Array, time: number): Float32Array {
+  const usual = n.climatology.at(time);
+  return state.map((v, p) => (v - usual[p]) / n.anomaly[p]);
 }
+
+/** The state of a departure: c + s u. */
+export function stateOf(n: Normaliser, u: Float32Array, time: number): Float32Array {
+  const usual = n.climatology.at(time);
+  return u.map((v, p) => usual[p] + n.anomaly[p] * v);
+}
+

@@ -48,6 +48,8 @@ export interface HarmonicClimatology extends Climatology {
   readonly harmonics: Harmonics;
   /** [harmonic, channel x latitude x longitude]. */
   readonly coefficients: Float32Array;
+  /** Size of a channel's daily cycle at each of its `cells` points; undefined where there is none. */
+  dailyAmplitude(channel: number, cells: number): Float32Array | undefined;
 }
 
 /** A climatology from its coefficients (a run on disk), or fresh from `fitHarmonics`. */
@@ -63,6 +65,14 @@ export function harmonicClimatology(
     harmonics,
     coefficients,
     description: `${harmonics.annual} annual and ${harmonics.daily} daily harmonics fitted to the training period`,
+    dailyAmplitude(channel, cells) {
+      if (harmonics.daily === 0) return undefined;
+      // The first daily cosine and sine, each followed by its annual modulation (see harmonicsAt)
+      const first = 1 + 2 * harmonics.annual;
+      const row = (k: number) => coefficients.subarray(k * size + channel * cells, k * size + (channel + 1) * cells);
+      const [cosine, sine] = [row(first), row(first + (harmonics.annual > 0 ? 5 : 1))];
+      return cosine.map((v, i) => Math.hypot(v, sine[i]));
+    },
     at(time) {
       const key = dayOfYear(time, calendar) * 24 + hourOfDay(time);
       const before = known.get(key);

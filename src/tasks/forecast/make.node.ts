@@ -14,8 +14,8 @@ import type { Normaliser } from "./normaliser.js";
 import { resolvePeriods, startsIn } from "./periods.js";
 import { createPredictor, type ForecastModel } from "./rollout.js";
 import { beginRun, checkpointStore, finishRun, openLog, readNormaliser } from "./run.node.js";
-import { startAt } from "./samples.js";
-import { normaliserFor, type TrainEvent, trainForecast } from "./train.js";
+import { departuresOf } from "./samples.js";
+import { normaliserFor, pastOf, type TrainEvent, trainForecast } from "./train.js";
 
 export interface TrainRunOptions {
   readonly run: string;
@@ -94,6 +94,7 @@ export async function writeForecast(
       training_period: normaliser.trainRange.map((t) => formatTime(t, normaliser.calendar)).join("/"),
     },
   );
+  const departures = departuresOf(normaliser, series);
   const writer = await createZarr(target, layout.template);
   const predictor = await createPredictor(runtime, model);
   try {
@@ -103,7 +104,7 @@ export async function writeForecast(
       const part = starts.slice(from, from + block);
       let lead = 0;
       for await (const { states } of predictor.rollout(
-        part.map((i) => startAt(series, i, config.forecast.history)),
+        part.map((i) => departures.start(i, pastOf(config))),
         leads,
       )) {
         for (const [k, state] of states.entries())

@@ -1,78 +1,105 @@
-/** The graph of a forecasting model on the grid of its data, with or without its loss. */
+/**
+ * The graph of a forecasting model: a network that jumps from departures to later ones, applied once (direct) or several times
+ * over its own results (iterative). Everything between the jumps is in the graph, so that the loss of a whole roll-out is
+ * differentiated.
+ *
+ *     u(t + L) = a_L u(t) + (r_L / s) net(features, condition)
+ */
 import { type FedDropout, feedDropout } from "../../engine/dropout.js";
 import { type Parameters, scope, type Scope } from "../../engine/parameters.js";
 import { exportOnnx } from "../../graph/export.js";
 import { Graph, type Tensor } from "../../graph/graph.js";
-import { emit, mul, reduceMean, square, sub } from "../../graph/ops.js";
-import { type ModelConfig, type ModelInputs, resolveModel } from "../../models/index.js";
-import { featureSizes, isGlobal } from "./features.js";
+import { add, matmul, mul, reduceMean, slice, square, sub } from "../../graph/ops.js";
+import { type Dropout, type ModelConfig, resolveModel } from "../../models/index.js";
+import { CONDITION, featureMaps, isGlobal, JUMP_MAPS, type JumpInputs } from "./features.js";
 import type { Normaliser } from "./normaliser.js";
-
-export interface Network {
-  readonly graph: Graph;
-  readonly parameters: Scope;
-  /** The departure from the first guess in units of its usual error [batch, channel, latitude, longitude]. */
-  readonly output: Tensor;
-  /** Mean of weight (output - target)^2. */
-  readonly loss: Tensor;
-  readonly dropout: FedDropout;
-}
 
 export interface NetworkOptions {
   readonly model: ModelConfig;
   readonly normaliser: Normaliser;
+  /** States shown. */
   readonly history: number;
+  /** How many slow means each channel has. */
+  readonly slowMeans: number;
   readonly batch: number;
-  /** With dropout. */
-  readonly training: boolean;
 }
 
-/** Inputs: `fields`, `condition`, and for the loss `target` and `weight`. */
-export function forecastNetwork(options: NetworkOptions): Network {
-  const { architecture, settings } = resolveModel(options.model);
-  const graph = new Graph(`forecast-${architecture.name}`);
+export interface TrainingNetwork {
+  readonly graph: Graph;
+  readonly parameters: Scope;
+  /** Mean over jumps of the weighted squared error, the first guess's from the start being one. */
+  readonly loss: Tensor;
+  readonly dropout: FedDropout;
+}
+
+/**
+ * The network with its loss over `jumps` jumps. Inputs: `history` [batch, history x channel, latitude, longitude], `slow`
+ * likewise, for each jump k `k.usual`, `k.change`, `k.damping`, `k.scale`, `k.condition`, `k.truth`, `k.weight`; with `shift`
+ * also the four matrices of a shift (shift.ts).
+ */
+export function trainingNetwork(options: NetworkOptions & { readonly jumps: number; readonly dropout: boolean; readonly shift: boolean }): TrainingNetwork {
+  const graph = new Graph(`forecast-${options.model.name}`);
   const parameters = scope(graph);
   const dropout = feedDropout(graph);
-  const inputs = networkInputs(graph, options);
-  const output = architecture.write(
-    parameters,
-    { ...inputs, dropout: options.training ? dropout : undefined },
-    settings,
-  );
-  const target = graph.input("target", "float32", output.shape);
-  const weight = graph.input("weight", "float32", output.shape);
-  const loss = reduceMean(mul(weight, square(sub(output, target))));
-  return { graph, parameters, output, loss, dropout };
+  const maps = mapShape(options);
+  let { states, slow } = startInputs(graph, options);
+  const shift = options.shift ? shiftInputs(graph, maps) : undefined;
+  const errors: Tensor[] = [];
+  for (let k = 0; k < options.jumps; k++) {
+    const next = jump(parameters, options, states, slow, jumpInputs(graph, `${k}.`, options), { dropout: options.dropout ? dropout : undefined, shift });
+    const error = sub(next, graph.input(`${k}.truth`, "float32", maps));
+    errors.push(reduceMean(mul(graph.input(`${k}.weight`, "float32", maps), square(error))));
+    states = [next, ...states.slice(0, -1)];
+  }
+  return { graph, parameters, loss: mul(errors.reduce(add), 1 / errors.length), dropout };
 }
 
-/** The mean of several trained networks as the bytes of one ONNX file, their parameters inside; its output is `output`. */
-export function ensembleModel(
-  members: readonly Parameters[],
-  { metadata, ...options }: Omit<NetworkOptions, "training"> & { metadata?: Readonly<Record<string, string>> },
-): Uint8Array {
-  const { architecture, settings } = resolveModel(options.model);
-  const graph = new Graph(`forecast-${architecture.name}`);
-  const inputs = networkInputs(graph, options);
-  const root = scope(graph);
-  const outputs = members.map((_, k) => architecture.write(root.child(`network-${k + 1}`), inputs, settings));
-  graph.output("output", members.length === 1 ? outputs[0] : emit("Mean", outputs)[0]);
-  const parameters = new Map(
-    members.flatMap((member, k) => [...member].map(([name, array]) => [`network-${k + 1}.${name}`, array] as const)),
-  );
+/** One jump of a trained network as the bytes of an ONNX file, its parameters inside; the output is `next`. */
+export function jumpModel(parameters: Parameters, options: NetworkOptions, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+  const graph = new Graph(`forecast-${options.model.name}`);
+  const { states, slow } = startInputs(graph, options);
+  graph.output("next", jump(scope(graph), options, states, slow, jumpInputs(graph, "", options), {}));
   return exportOnnx(graph, { parameters, metadata });
 }
 
-function networkInputs(graph: Graph, { normaliser, history, batch }: Omit<NetworkOptions, "training">): ModelInputs {
-  const sizes = featureSizes(normaliser, history);
-  return {
-    fields: graph.input("fields", "float32", [
-      batch,
-      sizes.fields,
-      normaliser.latitudes.length,
-      normaliser.longitudes.length,
-    ]),
-    condition: graph.input("condition", "float32", [batch, sizes.condition]),
-    channels: normaliser.channels.length,
-    global: isGlobal(normaliser.longitudes),
-  };
+interface Shift {
+  readonly there: (x: Tensor) => Tensor;
+  readonly back: (x: Tensor) => Tensor;
+}
+
+function jump(p: Scope, { model, normaliser }: NetworkOptions, states: readonly Tensor[], slow: Tensor | undefined, inputs: JumpInputs, extra: { dropout?: Dropout; shift?: Shift }): Tensor {
+  const { architecture, settings } = resolveModel(model);
+  const { there, back } = extra.shift ?? { there: (x: Tensor) => x, back: (x: Tensor) => x };
+  const fields = there(featureMaps(normaliser, states, slow, inputs));
+  const correction = architecture.write(
+    p,
+    { fields, condition: inputs.condition, channels: normaliser.channels.length, global: isGlobal(normaliser.longitudes), dropout: extra.dropout },
+    settings,
+  );
+  return add(mul(inputs.damping, states[0]), mul(inputs.scale, back(correction)));
+}
+
+const mapShape = ({ batch, normaliser: n }: NetworkOptions): number[] => [batch, n.channels.length, n.latitudes.length, n.longitudes.length];
+
+function startInputs(graph: Graph, options: NetworkOptions): { states: Tensor[]; slow: Tensor | undefined } {
+  const [batch, channels, height, width] = mapShape(options);
+  const history = graph.input("history", "float32", [batch, options.history * channels, height, width]);
+  const states = Array.from({ length: options.history }, (_, j) => (options.history === 1 ? history : slice(history, [{ axis: 1, start: j * channels, end: (j + 1) * channels }])));
+  return { states, slow: options.slowMeans > 0 ? graph.input("slow", "float32", [batch, options.slowMeans * channels, height, width]) : undefined };
+}
+
+function jumpInputs(graph: Graph, prefix: string, options: NetworkOptions): JumpInputs {
+  const maps = JUMP_MAPS.map((name) => [name, graph.input(prefix + name, "float32", mapShape(options))] as const);
+  return { ...(Object.fromEntries(maps) as Pick<JumpInputs, (typeof JUMP_MAPS)[number]>), condition: graph.input(`${prefix}condition`, "float32", [options.batch, CONDITION]) };
+}
+
+/** A shift of the grid as two matrices, and two that undo it: rows and columns move, edges repeat. */
+function shiftInputs(graph: Graph, [, , height, width]: readonly number[]): Shift {
+  const [rows, columns, rowsBack, columnsBack] = [
+    graph.input("shift.rows", "float32", [height, height]),
+    graph.input("shift.columns", "float32", [width, width]),
+    graph.input("shift.rowsBack", "float32", [height, height]),
+    graph.input("shift.columnsBack", "float32", [width, width]),
+  ];
+  return { there: (x) => matmul(matmul(rows, x), columns), back: (x) => matmul(matmul(rowsBack, x), columnsBack) };
 }

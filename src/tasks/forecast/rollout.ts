@@ -1,22 +1,23 @@
 /**
- * Forecasts from a trained model. Leads it learnt are predicted directly; beyond them the forecast starts again from its own
- * states, so that any lead can be reached.
+ * Forecasts from a trained model, lead after lead. An iterative model steps through the data's own steps; a direct one jumps to
+ * any lead it learnt, and beyond those goes on from its own states. Each network of the run goes its own way; the forecast is
+ * their mean.
  *
- *     const predictor = await createPredictor(runtime, { config, normaliser, members });
+ *     const predictor = await createPredictor(runtime, model);
  *     for await (const { lead, states } of predictor.rollout(starts, [1, 4, 12])) ...
  */
 import type { Parameters } from "../../engine/parameters.js";
-import type { Runtime } from "../../engine/runtime.js";
-import { featureFeeds } from "./samples.js";
-import { type Start, firstGuess } from "./features.js";
+import type { Runtime, Session } from "../../engine/runtime.js";
 import type { ForecastConfig } from "./config.js";
-import { ensembleModel } from "./network.js";
+import { jumpArrays, stateOf } from "./features.js";
+import { jumpModel } from "./network.js";
 import type { Normaliser } from "./normaliser.js";
+import { type Start, startFeeds } from "./samples.js";
 
 export interface ForecastModel {
   readonly config: ForecastConfig;
   readonly normaliser: Normaliser;
-  /** Parameters of each network of the run; their mean is the forecast. */
+  /** Parameters of each network of the run. */
   readonly members: readonly Parameters[];
 }
 
@@ -27,61 +28,68 @@ export interface Predictor {
 }
 
 /** Loads the networks of a model, their parameters written into the graphs. */
-export async function createPredictor(
-  runtime: Runtime,
-  { config, normaliser, members }: ForecastModel,
-  options: { batch?: number } = {},
-): Promise<Predictor> {
+export async function createPredictor(runtime: Runtime, model: ForecastModel, options: { batch?: number } = {}): Promise<Predictor> {
   const { batch = 16 } = options;
-  const { history } = config.forecast;
-  const session = await runtime.load(ensembleModel(members, { model: config.model, normaliser, history, batch }));
+  const { config, normaliser: n, members } = model;
+  const shape = { model: config.model, normaliser: n, history: config.forecast.history, slowMeans: config.forecast.slowMeans.length, batch };
+  const sessions: Session[] = [];
+  for (const parameters of members) sessions.push(await runtime.load(jumpModel(parameters, shape)));
+  const longest = config.forecast.method === "iterative" ? 1 : n.leadSteps;
 
-  /** One direct prediction of up to `lead` <= leadSteps for any number of starts. */
-  const predict = async (starts: readonly Start[], lead: number): Promise<Float32Array[]> => {
-    const states: Float32Array[] = [];
+  /** Departures `lead` steps on, for any number of starts that began `elapsed` steps before. */
+  const jump = async (session: Session, starts: readonly Start[], lead: number, elapsed: number): Promise<Float32Array[]> => {
+    const next: Float32Array[] = [];
     for (let from = 0; from < starts.length; from += batch) {
       const part = starts.slice(from, from + batch);
-      // The graph has a fixed batch: the last one is filled up with its own first sample
-      const filled = Array.from({ length: batch }, (_, i) => ({ start: part[i] ?? part[0], lead }));
-      const { output } = await session.run(featureFeeds(normaliser, filled, history));
-      part.forEach((start, b) => states.push(denormalised(normaliser, start, lead, output.data as Float32Array, b)));
+      // The graph has a fixed batch: the last one is filled up with its own first start
+      const filled = Array.from({ length: batch }, (_, i) => part[i] ?? part[0]);
+      const feeds = { ...startFeeds(n, filled), ...jumpArrays(n, filled.map(({ time }) => ({ time, lead, elapsed }))) };
+      const data = (await session.run(feeds))["next"].data as Float32Array;
+      const size = n.anomaly.length;
+      part.forEach((_, b) => next.push(data.slice(b * size, (b + 1) * size)));
     }
-    return states;
+    return next;
   };
+
+  /** One network's departures at each lead. */
+  async function* path(session: Session, begin: readonly Start[], leads: readonly number[]): AsyncGenerator<Float32Array[]> {
+    let base = 0; // steps from the start to the states that jumps begin from
+    let from = begin;
+    let known = new Map<number, Float32Array[]>(); // departures by steps after `base`
+    const at = async (lead: number) => {
+      const found = known.get(lead) ?? (await jump(session, from, lead, base));
+      known.set(lead, found);
+      return found;
+    };
+    for (const lead of leads) {
+      while (lead - base > longest) {
+        const recent: Float32Array[][] = [];
+        for (let j = 0; j < config.forecast.history; j++) {
+          const back = longest - j;
+          recent.push(back > 0 ? await at(back) : from.map((s) => s.departures[-back]));
+        }
+        from = from.map((s, i) => ({ ...s, time: s.time + longest * n.step, departures: recent.map((r) => r[i]) }));
+        base += longest;
+        known = new Map();
+      }
+      yield await at(lead - base);
+    }
+  }
 
   return {
     async *rollout(starts, leads) {
-      let base = 0; // steps after the start of the states that predictions begin from
-      let from = [...starts];
-      let known = new Map<number, Float32Array[]>(); // by steps after `base`
-      const at = async (lead: number) => {
-        const found = known.get(lead) ?? (await predict(from, lead));
-        known.set(lead, found);
-        return found;
-      };
+      const paths = sessions.map((session) => path(session, starts, leads));
       for (const lead of leads) {
-        while (lead - base > normaliser.leadSteps) {
-          const hop = normaliser.leadSteps;
-          const past: Float32Array[][] = [];
-          for (let j = 0; j < history; j++)
-            past.push(hop - j > 0 ? await at(hop - j) : from.map((s) => s.states[j - hop]));
-          from = from.map((s, i) => ({
-            time: s.time + hop * normaliser.step,
-            states: past.map((states) => states[i]),
-          }));
-          base += hop;
-          known = new Map();
-        }
-        yield { lead, states: lead === base ? from.map((s) => s.states[0]) : await at(lead - base) };
+        const all: Float32Array[][] = [];
+        for (const one of paths) all.push((await one.next()).value as Float32Array[]);
+        yield { lead, states: starts.map(({ time }, i) => stateOf(n, meanOf(all.map((a) => a[i])), time + lead * n.step)) };
       }
     },
-    close: () => session.close(),
+    async close() {
+      for (const session of sessions) await session.close();
+    },
   };
 }
 
-/** first guess + r_L * output. */
-function denormalised(n: Normaliser, start: Start, lead: number, output: Float32Array, row: number): Float32Array {
-  const size = n.anomaly.length;
-  const residual = n.residual.subarray((lead - 1) * size);
-  return firstGuess(n, start, lead).map((v, p) => v + residual[p] * output[row * size + p]);
-}
+const meanOf = (fields: readonly Float32Array[]): Float32Array =>
+  fields.length === 1 ? fields[0] : fields[0].map((_, p) => fields.reduce((sum, f) => sum + f[p], 0) / fields.length);

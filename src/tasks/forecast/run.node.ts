@@ -12,13 +12,13 @@ import type { Parameters } from "../../engine/parameters.js";
 import type { NdArray } from "../../tensor/ndarray.js";
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from "../../tensor/safetensors.js";
 import { type ForecastConfig, parseForecastConfig } from "./config.js";
-import { ensembleModel } from "./network.js";
+import { jumpModel } from "./network.js";
 import { type Normaliser, packNormaliser, unpackNormaliser } from "./normaliser.js";
 import type { ForecastModel } from "./rollout.js";
 import type { Checkpoint, CheckpointStore, TrainEvent } from "./train.js";
 
 const file = (run: string, name: string): string => path.join(run, name);
-const member = (stem: string, k: number): string => `${stem}${k === 1 ? "" : `-${k}`}.safetensors`;
+const member = (stem: string, k: number, ending = "safetensors"): string => `${stem}${k === 1 ? "" : `-${k}`}.${ending}`;
 
 async function readTensors(name: string): Promise<Safetensors> {
   const bytes = await readFile(name).catch((cause: unknown) => {
@@ -133,7 +133,7 @@ export async function openLog(
   return (event) => appendFile(name, `${JSON.stringify(event)}\n`);
 }
 
-/** Writes `params.safetensors` (and `params-2`, ...) and `model.onnx`, the mean of the networks at a batch of one. */
+/** Writes `params.safetensors` and `model.onnx` (one jump at a batch of one), and `params-2`, `model-2`, ... of further networks. */
 export async function finishRun(run: string, config: ForecastConfig, normaliser: Normaliser): Promise<ForecastModel> {
   const store = checkpointStore(run);
   const members: Parameters[] = [];
@@ -148,14 +148,10 @@ export async function finishRun(run: string, config: ForecastConfig, normaliser:
     await writeWhole(file(run, member("params", k)), encodeSafetensors(checkpoint.best.parameters));
   }
   const { metadata } = packNormaliser(normaliser);
-  const onnx = ensembleModel(members, {
-    model: config.model,
-    normaliser,
-    history: config.forecast.history,
-    batch: 1,
-    metadata: { ...metadata, config: JSON.stringify(config) },
-  });
-  await writeWhole(file(run, "model.onnx"), onnx);
+  const { history, slowMeans } = config.forecast;
+  const shape = { model: config.model, normaliser, history, slowMeans: slowMeans.length, batch: 1 };
+  for (const [k, parameters] of members.entries())
+    await writeWhole(file(run, member("model", k + 1, "onnx")), jumpModel(parameters, shape, { ...metadata, config: JSON.stringify(config) }));
   return { config, normaliser, members };
 }
 

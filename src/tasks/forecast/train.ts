@@ -2,21 +2,23 @@
  * Training of a forecasting model: one visible loop. Everything random is drawn from (seed, member, step), so a run that was
  * killed goes on from its last checkpoint with the very numbers it would have had.
  *
- *     for await (const event of trainForecast({ runtime, series, config, store })) show(event);
+ *     for await (const event of trainForecast({ runtime, series, config, store, normaliser })) show(event);
  */
 import { adamW, chain, trackAverage } from "../../engine/optimiser.js";
 import { initialise, type Parameters } from "../../engine/parameters.js";
 import type { Feeds, Runtime } from "../../engine/runtime.js";
 import { constant, cosine, type Schedule, warmupStableDecay } from "../../engine/schedule.js";
-import { createTrainer, type TrainerState } from "../../engine/train.js";
+import { createTrainer, type Trainer, type TrainerState } from "../../engine/train.js";
 import { UsageError } from "../../errors.js";
 import { type Random, random } from "../../tensor/random.js";
 import { type Series, stepOf } from "../series.js";
 import type { ForecastConfig } from "./config.js";
-import { forecastNetwork } from "./network.js";
+import { isGlobal } from "./features.js";
+import { trainingNetwork } from "./network.js";
 import { fitNormaliser, type Normaliser } from "./normaliser.js";
 import { resolvePeriods, startsIn } from "./periods.js";
-import { type Pick, sampleFeeds } from "./samples.js";
+import { type Departures, departuresOf, type Past, type Pick, sampleFeeds } from "./samples.js";
+import { drawShift } from "./shift.js";
 
 /** Where one network of the run stands, whole: what is saved and gone on from. */
 export interface Checkpoint {
@@ -41,10 +43,11 @@ export interface TrainEvent {
   readonly member: number;
   readonly step: number;
   readonly steps: number;
+  /** Squared error in units of the first guess's: 1 for a network that knows nothing. */
   readonly loss: number;
   readonly gradientNorm: number;
   readonly learningRate: number;
-  /** At validations: the loss of the averaged weights on the validation period; 1 is the first guess's. */
+  /** At validations: the loss of the averaged weights on the validation period. */
   readonly validation?: number;
   readonly best?: boolean;
   /** Why this network's training ended with this step. */
@@ -56,143 +59,135 @@ export interface TrainOptions {
   readonly series: Series;
   readonly config: ForecastConfig;
   readonly store: CheckpointStore;
+  readonly normaliser: Normaliser;
 }
 
-/** How many states ahead the longest lead is. */
-export function leadStepsOf(series: Series, config: ForecastConfig): number {
-  const hours = stepOf(series) / 3_600_000;
-  const steps = Math.round(config.forecast.maxLead / hours);
-  if (steps < 1)
-    throw new UsageError(
-      `forecast.maxLead is ${config.forecast.maxLead} h, but the data has a state every ${hours} h; make it at least that`,
-    );
-  return steps;
-}
+export const pastOf = ({ forecast }: ForecastConfig): Past => ({ history: forecast.history, slowDays: forecast.slowMeans });
 
 /** The normaliser that a configuration asks for, fitted to its training period. */
-export const normaliserFor = (series: Series, config: ForecastConfig): Normaliser =>
-  fitNormaliser(series, {
-    trainRange: resolvePeriods(series, config).train,
-    step: stepOf(series),
-    leadSteps: leadStepsOf(series, config),
-    firstGuess: config.forecast.firstGuess,
-  });
+export function normaliserFor(series: Series, config: ForecastConfig): Normaliser {
+  const hours = stepOf(series) / 3_600_000;
+  const leadSteps = Math.round(config.forecast.maxLead / hours);
+  if (leadSteps < 1) throw new UsageError(`forecast.maxLead is ${config.forecast.maxLead} h, but the data has a state every ${hours} h; make it at least that`);
+  return fitNormaliser(series, { trainRange: resolvePeriods(series, config).train, step: stepOf(series), leadSteps, firstGuess: config.forecast.firstGuess });
+}
 
 function scheduleOf({ schedule, learningRate, warmup, steps }: ForecastConfig["training"]): Schedule {
   const options = { peak: learningRate, warmup, total: steps, floor: 0.02 };
   return { cosine, "warmup-stable-decay": warmupStableDecay, constant }[schedule](options);
 }
 
-/** Trains each network of the run in turn; yields after every step. Ends at once for what the store has finished. */
-export async function* trainForecast(options: TrainOptions & { normaliser: Normaliser }): AsyncGenerator<TrainEvent> {
-  for (let member = 1; member <= options.config.training.seeds; member++) yield* trainMember(options, member);
+/** A stretch of the training with its number of jumps; it ends with step `until`. */
+interface Phase {
+  readonly until: number;
+  readonly jumps: number;
 }
 
-async function* trainMember(
-  { runtime, series, config, store, normaliser }: TrainOptions & { normaliser: Normaliser },
-  member: number,
-): AsyncGenerator<TrainEvent> {
+function phasesOf({ forecast, training }: ForecastConfig, leadSteps: number): Phase[] {
+  if (forecast.method === "direct") {
+    if (training.rollout.some(([, jumps]) => jumps > 1)) throw new UsageError("training.rollout belongs to forecast.method: iterative; a direct model makes one jump");
+    return [{ until: training.steps, jumps: 1 }];
+  }
+  let part = 0;
+  const phases = training.rollout.map(([share, jumps]) => ({ until: Math.round((part += share) * training.steps), jumps }));
+  if (Math.abs(part - 1) > 1e-6) throw new UsageError(`the parts of training.rollout add up to ${part}, not 1`);
+  const longest = Math.max(...phases.map((p) => p.jumps));
+  if (longest > leadSteps) throw new UsageError(`training.rollout goes ${longest} steps ahead, but forecast.maxLead only ${leadSteps}; lengthen it`);
+  return phases;
+}
+
+/** Trains each network of the run in turn; yields after every step. Ends at once for what the store has finished. */
+export async function* trainForecast(options: TrainOptions): AsyncGenerator<TrainEvent> {
+  const departures = departuresOf(options.normaliser, options.series);
+  for (let member = 1; member <= options.config.training.seeds; member++) yield* trainMember(options, departures, member);
+}
+
+async function* trainMember({ runtime, config, store, normaliser }: TrainOptions, departures: Departures, member: number): AsyncGenerator<TrainEvent> {
   const before = await store.load(member);
   if (before?.finished) return;
   const { training } = config;
-  const { history } = config.forecast;
+  const past = pastOf(config);
   const rng = random(config.seed).split(`member ${member}`);
-  const network = (batch: number, dropout: boolean) =>
-    forecastNetwork({ model: config.model, normaliser, history, batch, training: dropout });
-  const learner = network(training.microBatch, true);
-  const evaluation = network(training.microBatch, false);
   const schedule = scheduleOf(training);
-  const { picks, validation } = drawers(series, config, normaliser, rng);
+  const phases = phasesOf(config, normaliser.leadSteps);
+  const longest = Math.max(...phases.map((p) => p.jumps));
+  const shape = { model: config.model, normaliser, history: past.history, slowMeans: past.slowDays.length, batch: training.microBatch };
+  const evaluation = trainingNetwork({ ...shape, jumps: longest, dropout: false, shift: false });
+  const grid = { height: normaliser.latitudes.length, width: normaliser.longitudes.length, global: isGlobal(normaliser.longitudes) };
+  const validation = validationPicks(departures.series, config, normaliser, longest, rng);
 
-  const trainer = await createTrainer(runtime, {
-    loss: learner.loss,
-    evaluation: evaluation.loss,
-    parameters: before?.parameters ?? initialise(learner.parameters, { seed: rng.split("weights").uint32() }),
-    optimiser: chain(
-      adamW({ weightDecay: training.weightDecay, beta2: training.beta2 }),
-      trackAverage(training.average),
-    ),
-    clipNorm: training.clip,
-    state: before?.trainer,
-  });
-  let best = before?.best ?? { loss: Infinity, step: 0, parameters: await trainer.parameters() };
+  let parameters = before?.parameters ?? initialise(evaluation.parameters, { seed: rng.split("weights").uint32() });
+  let state = before?.trainer;
+  let best = before?.best ?? { loss: Infinity, step: 0, parameters };
   let waited = before?.waited ?? 0;
-  try {
-    while (trainer.step < training.steps) {
-      const step = trainer.step + 1;
-      const draw = rng.split(`step ${step}`);
-      const learningRate = schedule(step);
-      const microBatches = chunks(picks(draw), training.microBatch).map(
-        (part): Feeds => ({ ...sampleFeeds(normaliser, series, part, history), ...learner.dropout.draw(draw) }),
-      );
-      const result = await trainer.train(microBatches, { learningRate });
-      const event: TrainEvent = { member, step, steps: training.steps, learningRate, ...result };
-      const last = step === training.steps;
-      if (step % training.validateEvery !== 0 && !last) {
-        yield event;
-        continue;
+  for (const { until, jumps } of phases) {
+    if ((state?.step ?? 0) >= until) continue;
+    const learner = trainingNetwork({ ...shape, jumps, dropout: true, shift: training.shift > 0 });
+    const pick = picker(departures.series, config, normaliser, "train", jumps);
+    const trainer: Trainer = await createTrainer(runtime, {
+      loss: learner.loss,
+      evaluation: evaluation.loss,
+      parameters,
+      optimiser: chain(adamW({ weightDecay: training.weightDecay, beta2: training.beta2 }), trackAverage(training.average)),
+      clipNorm: training.clip,
+      state,
+    });
+    try {
+      while (trainer.step < until) {
+        const step = trainer.step + 1;
+        const draw = rng.split(`step ${step}`);
+        const learningRate = schedule(step);
+        const microBatches = Array.from({ length: training.batch / training.microBatch }, (): Feeds => {
+          const picks = Array.from({ length: training.microBatch }, () => pick(draw));
+          return { ...sampleFeeds(normaliser, departures, picks, past, jumps), ...learner.dropout.draw(draw), ...(training.shift > 0 ? drawShift(draw, grid, training.shift) : {}) };
+        });
+        const event: TrainEvent = { member, step, steps: training.steps, learningRate, ...(await trainer.train(microBatches, { learningRate })) };
+        const last = step === training.steps;
+        if (step % training.validateEvery !== 0 && !last) {
+          yield event;
+          continue;
+        }
+        let total = 0;
+        for (const part of validation) total += await trainer.evaluate(sampleFeeds(normaliser, departures, part, past, longest), { average: true });
+        const loss = total / validation.length;
+        const better = loss < best.loss;
+        if (better) best = { loss, step, parameters: await trainer.parameters({ average: true }) };
+        waited = better ? 0 : waited + 1;
+        const patient = waited < training.patience;
+        await store.save({ member, parameters: await trainer.parameters(), trainer: await trainer.state(), best, waited, finished: last || !patient });
+        yield { ...event, validation: loss, best: better, ...(last ? { ended: "all steps done" } : patient ? {} : { ended: "no better validation" }) };
+        if (!patient) return;
       }
-      let total = 0;
-      for (const part of validation)
-        total += await trainer.evaluate(sampleFeeds(normaliser, series, part, history), { average: true });
-      const loss = total / validation.length;
-      const better = loss < best.loss;
-      if (better) best = { loss, step, parameters: await trainer.parameters({ average: true }) };
-      waited = better ? 0 : waited + 1;
-      const patient = waited < training.patience;
-      await store.save({
-        member,
-        parameters: await trainer.parameters(),
-        trainer: await trainer.state(),
-        best,
-        waited,
-        finished: last || !patient,
-      });
-      yield {
-        ...event,
-        validation: loss,
-        best: better,
-        ...(last ? { ended: "all steps done" } : patient ? {} : { ended: "no better validation" }),
-      };
-      if (!patient) return;
+      parameters = await trainer.parameters();
+      state = await trainer.state();
+    } finally {
+      await trainer.close();
     }
-  } finally {
-    await trainer.close();
   }
 }
 
-/** What is drawn at a step, and the fixed samples of every validation. */
-function drawers(series: Series, config: ForecastConfig, { leadSteps }: Normaliser, rng: Random) {
-  const { batch, microBatch, validationSamples } = config.training;
-  const { history } = config.forecast;
-  const { train, validation } = resolvePeriods(series, config);
-  if (batch % microBatch !== 0)
-    throw new UsageError(`training.batch (${batch}) is not a multiple of training.microBatch (${microBatch})`);
-  const startsByLead = (range: readonly [number, number], name: string) =>
-    Array.from({ length: leadSteps }, (_, i) => {
-      const starts = startsIn(series, range, history, i + 1);
-      if (starts.length === 0)
-        throw new UsageError(
-          `data.${name} has no start with ${history} states before it and truth ${i + 1} steps ahead; lengthen the period or lower forecast.maxLead`,
-        );
-      return starts;
-    });
-  const trainStarts = startsByLead(train, "train");
-  const validationStarts = startsByLead(validation, "validation");
-  const pick = (from: readonly number[][], draw: Random): Pick => {
-    const lead = 1 + draw.integer(leadSteps);
-    const starts = from[lead - 1];
-    return { start: starts[draw.integer(starts.length)], lead };
-  };
-  const draw = rng.split("validation");
-  const fixed = Array.from({ length: microBatch * Math.ceil(validationSamples / microBatch) }, () =>
-    pick(validationStarts, draw),
-  );
-  return {
-    picks: (at: Random) => Array.from({ length: batch }, () => pick(trainStarts, at)),
-    validation: chunks(fixed, microBatch),
+/** Draws a start and a lead of a period: any lead for a direct model, one step of the data for an iterative one. */
+function picker(series: Series, config: ForecastConfig, { leadSteps }: Normaliser, name: "train" | "validation", jumps: number): (draw: Random) => Pick {
+  const { forecast } = config;
+  const periods = resolvePeriods(series, config);
+  const longest = forecast.method === "direct" ? leadSteps : 1;
+  const starts = Array.from({ length: longest }, (_, i) => {
+    const found = startsIn(series, periods[name], forecast.history, (i + 1) * jumps);
+    if (found.length === 0)
+      throw new UsageError(`data.${name} has no start with ${forecast.history} states before it and truth ${(i + 1) * jumps} steps ahead; lengthen the period, or shorten forecast.maxLead or training.rollout`);
+    return found;
+  });
+  return (draw) => {
+    const lead = 1 + draw.integer(longest);
+    return { start: starts[lead - 1][draw.integer(starts[lead - 1].length)], lead };
   };
 }
 
-const chunks = <T>(items: readonly T[], size: number): T[][] =>
-  Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
+/** The samples of every validation, in micro-batches; the same throughout a run. */
+function validationPicks(series: Series, config: ForecastConfig, normaliser: Normaliser, jumps: number, rng: Random): Pick[][] {
+  const { batch, microBatch, validationSamples } = config.training;
+  if (batch % microBatch !== 0) throw new UsageError(`training.batch (${batch}) is not a multiple of training.microBatch (${microBatch})`);
+  const pick = picker(series, config, normaliser, "validation", jumps);
+  const draw = rng.split("validation");
+  return Array.from({ length: Math.ceil(validationSamples / microBatch) }, () => Array.from({ length: microBatch }, () => pick(draw)));
+}
