@@ -152,22 +152,30 @@ function oneOf(key: string, value: string, known: readonly string[]): void {
 const DESIGN_WIND = 90;
 const RADIUS = 6.371e6;
 
+/** s: beyond it the Coriolis force, which leapfrog takes explicitly, is unstable whatever the truncation (2 Omega dt near 1). */
+const LONGEST_STEP = 4800;
+
 /**
- * The step in seconds: the longest that divides both the output interval and a day's multiple and keeps the CFL number of a
- * 90 m/s wind, u dt T / a, below 0.85. A given step is checked against the same bound at 1.2, where leapfrog surely fails.
+ * The step in seconds: the longest that divides the output interval, is no longer than an hour and keeps the CFL number of a
+ * 90 m/s wind, u dt T / a, below 0.85. A given step is checked against looser bounds, beyond which leapfrog surely fails.
  */
 function checkedStep(given: number | undefined, truncation: number, everyHours: number): number {
   const interval = Math.round(everyHours * 3600);
   const courant = (step: number): number => (DESIGN_WIND * step * truncation) / RADIUS;
   const longest = (bound: number): number => {
     for (let count = 1; ; count++)
-      if (interval % count === 0 && courant(interval / count) <= bound) return interval / count;
+      if (interval % count === 0 && courant(interval / count) <= bound && interval / count <= 3600)
+        return interval / count;
   };
   if (given === undefined) return longest(0.85);
   number("step", given, { least: 1, most: DAY });
   if (interval % given !== 0)
     throw new UsageError(
       `a step of ${given} s does not divide the output interval of ${everyHours} h: take ${longest(0.85)} s`,
+    );
+  if (given > LONGEST_STEP)
+    throw new UsageError(
+      `a step of ${given} s is unstable: the Coriolis force allows ${LONGEST_STEP} s at most; take ${longest(0.85)} s`,
     );
   if (courant(given) > 1.2)
     throw new UsageError(

@@ -84,7 +84,7 @@ export function startAtRest(model: PrimitiveModel, { seed, noise = 2e-6 }: { see
       const from = (2 * r + part) * width;
       const to = (2 * r + part) * columns.state;
       for (let k = 0; k < L; k++) {
-        const wave = m[r] >= 1 && m[r] <= 8 && n[r] <= 12;
+        const wave = m[r] >= 1 && m[r] <= 8 && n[r] <= Math.min(12, transform.truncation);
         if (wave) now[to + columns.vorticity + k] = noise * draw.normal();
         if (n[r] <= transform.truncation) now[to + columns.temperature + k] = spectrum[from + k];
       }

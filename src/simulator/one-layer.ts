@@ -29,7 +29,8 @@ export function oneLayerAtmosphere(config: SimulationConfig): Atmosphere {
   const stirring = new Float64Array(rows * 2);
   const stirred: number[] = [];
   for (let r = 0; r < rows; r++)
-    if (n[r] >= STIRRED.from && n[r] <= STIRRED.to && m[r] >= 3) stirred.push(2 * r, 2 * r + 1);
+    if (n[r] >= STIRRED.from && n[r] <= Math.min(STIRRED.to, config.truncation) && m[r] >= 3)
+      stirred.push(2 * r, 2 * r + 1);
   const keep = Math.exp(-config.step / STIRRED.memory);
   const fresh = STIRRED.strength * Math.sqrt(1 - keep * keep);
   // phi_eq = -CONTRAST (mu^2 - 1/3), and mu^2 - 1/3 = (2 / (3 sqrt 5)) P_2

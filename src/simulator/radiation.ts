@@ -60,8 +60,8 @@ export function longWave(
   return { downAtGround: down, upAtTop: up };
 }
 
-/** Optical depth of the air to sunshine: it keeps a third of what is not reflected, as Earth's does, most of it low down where the vapour is. */
-const SUNSHINE_DEPTH = 0.42;
+/** Optical depth of the air to sunshine: it keeps 39 % of what is not reflected (Earth's some 33 %: grey air cools more than real air, and rain follows the difference), as Earth's does, most of it low down where the vapour is. */
+const SUNSHINE_DEPTH = 0.5;
 
 /** The share of the sunshine that is not reflected which every level takes, and last what the ground takes; they sum to 1. */
 export function sunshineShares(levels: SigmaLevels): Float64Array {

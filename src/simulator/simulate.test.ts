@@ -1,0 +1,275 @@
+import { describe, expect, it } from "vitest";
+import { memoryDataset, variable } from "../data/dataset.js";
+import { ndarray } from "../tensor/ndarray.js";
+import { checkCo2, co2At, growingCo2 } from "./co2.js";
+import { simulationConfig } from "./config.js";
+import { errorGrowth, ensemble } from "./experiments.js";
+import { byOwner, observe, observingNetwork, USUAL_FLAWS } from "./network.js";
+import {
+  bracket,
+  completeColumn,
+  geopotentialAt,
+  newColumn,
+  seaLevelPressure,
+  temperatureAt,
+} from "./pressure-levels.js";
+import { primitiveModel } from "./primitive.js";
+import { startAtRest } from "./dry.js";
+import { defaultHalfLevels, sigmaLevels } from "./levels.js";
+import { decodeRestart, encodeRestart, perturbed } from "./restart.js";
+import { atmosphere, simulate, simulateDataset, type Snapshot } from "./simulate.js";
+import { BlowUpError } from "./stability.js";
+import { sphericalTransform } from "./transform.js";
+import { coarsen, coarseTwin, subgridTendency } from "./twin.js";
+
+const SHORT = { truncation: 10, levels: 3, days: 2, spinupDays: 1, everyHours: 12, seed: 4 } as const;
+
+describe("a simulation as a dataset", () => {
+  it("has coordinates, standard names and units, and the same numbers for the same seed", async () => {
+    const [a, b, c] = await Promise.all(
+      [1, 1, 2].map((seed) => simulateDataset({ ...SHORT, seed, pressureLevels: [500, 850] })),
+    );
+    expect(a.dims).toMatchObject({ time: 4, level: 2, latitude: 16, longitude: 32 });
+    expect(variable(a, "time").attrs).toMatchObject({ units: "hours since 2001-01-01", standard_name: "time" });
+    expect([...(await variable(a, "time").read()).data]).toEqual([0, 12, 24, 36]);
+    expect(variable(a, "geopotential").attrs).toMatchObject({ standard_name: "geopotential", units: "m2 s-2" });
+    const [x, y, z] = await Promise.all([a, b, c].map(async (d) => (await variable(d, "temperature").read()).data));
+    expect(x).toEqual(y);
+    expect(x).not.toEqual(z);
+    for (const value of x) expect(value > 180 && value < 330).toBe(true);
+  });
+
+  it.each(["barotropic", "shallow-water", "moist"] as const)("the %s model gives finite weather", async (model) => {
+    const data = await simulateDataset({
+      ...SHORT,
+      model,
+      truncation: 15,
+      ...(model === "moist" ? { levels: 5 } : {}),
+    });
+    for (const { name } of [...data.variables.values()].filter((v) => v.dims.includes("latitude") && v.dims.length > 1))
+      expect((await variable(data, name).read()).data.every(Number.isFinite as never), name).toBe(true);
+  });
+
+  it("a run cut in two and written to a restart file between equals an unbroken one", async () => {
+    for (const model of ["dry", "shallow-water"] as const) {
+      const config = { ...SHORT, model };
+      const whole: Snapshot[] = [];
+      let bytes: Uint8Array | undefined;
+      for await (const snapshot of simulate(config, {
+        onState: (saved) => {
+          if (whole.length === 2) bytes = encodeRestart(simulationConfig(config), saved());
+        },
+      }))
+        whole.push(snapshot);
+      const { config: again, saved } = decodeRestart(bytes!);
+      expect(again).toEqual(simulationConfig(config));
+      const rest: Snapshot[] = [];
+      for await (const snapshot of simulate(again, { restart: saved })) rest.push(snapshot);
+      expect(rest[rest.length - 1]).toEqual(whole[whole.length - 1]);
+    }
+  });
+
+  it("refuses a restart of another shape", async () => {
+    const saved = atmosphere(simulationConfig(SHORT)).save();
+    const run = simulate({ ...SHORT, truncation: 15 }, { restart: saved });
+    await expect(run.next()).rejects.toThrow(/go on with the model, truncation and levels/);
+  });
+});
+
+describe("bad input is refused before the run", () => {
+  it.each([
+    [{ truncaton: 21 }, /did you mean 'truncation'/],
+    [{ model: "wet" }, /Take one of barotropic, shallow-water, dry, moist/],
+    [{ truncation: 21.5 }, /whole number/],
+    [{ step: 7200 }, /Coriolis force allows/],
+    [{ step: 3600, truncation: 42 }, /unstable at T42.* take \d+ s or less/],
+    [{ step: 1000 }, /does not divide the output interval/],
+    [{ days: -1 }, /at least 0/],
+    [{ start: "next week" }, /YYYY-MM-DD/],
+    [{ variables: ["temprature"] }, /did you mean 'temperature'/],
+    [{ levels: 1 }, /2 to 100/],
+    [{ levels: [0, 0.7, 0.5, 1] }, /rise from 0 to 1/],
+    [{ pressureLevels: [50_000] }, /hPa/],
+    [
+      {
+        model: "moist",
+        co2: [
+          [1850, 285],
+          [1900, 300],
+        ],
+      },
+      /no value between 1850 and 1900/,
+    ],
+    [{ model: "moist", co2: 0 }, /10 to 20000 ppm/],
+  ])("%j", (given, message) => {
+    expect(() => simulationConfig(given as never)).toThrow(message);
+  });
+
+  it("an orography on the wrong grid", async () => {
+    await expect(simulateDataset({ ...SHORT, orography: new Float64Array(100) })).rejects.toThrow(/regrid it/);
+  });
+
+  it("CO2 tables are interpolated and held at their ends", () => {
+    const path = growingCo2(2000, 70);
+    checkCo2(path);
+    expect(co2At(path, 2070)).toBeCloseTo(280 * 1.01 ** 70, 9); // doubled
+    expect(co2At(path, 1900)).toBe(280);
+    expect(
+      co2At(
+        [
+          [2000, 300],
+          [2001, 310],
+        ],
+        2000.5,
+      ),
+    ).toBe(305);
+  });
+});
+
+describe("a run that blows up", () => {
+  it("says where and hands back the last sound state", async () => {
+    const air = atmosphere(simulationConfig(SHORT));
+    const restart = perturbed(air.save(), { seed: 1, amplitude: 1000 });
+    const run = simulateDataset(SHORT, { restart });
+    const error = await run.then(
+      () => undefined,
+      (e: unknown) => e,
+    );
+    expect(error).toBeInstanceOf(BlowUpError);
+    expect((error as BlowUpError).message).toMatch(/blew up in step \d+ .* at level \d/);
+    expect((error as BlowUpError).lastGood?.arrays["now"].every(Number.isFinite)).toBe(true);
+  });
+});
+
+describe("pressure levels", () => {
+  it("an atmosphere of one lapse rate has its analytic heights and temperatures everywhere", () => {
+    const levels = sigmaLevels(defaultHalfLevels(20));
+    const setting = { levels, gasConstant: 287, gravity: 9.8 };
+    const column = newColumn(levels);
+    const exponent = (287 * 0.0065) / 9.8;
+    column.surfacePressure = 95_000;
+    column.surfaceGeopotential = 9.8 * 500;
+    const ground = 285;
+    for (let k = 0; k < 20; k++) column.temperature[k] = ground * levels.full[k] ** exponent;
+    completeColumn(setting, column);
+    const logSigma = levels.full.map(Math.log);
+    const where = { above: 0, below: 0, weight: 0 };
+    for (const p of [20_000, 50_000, 85_000, 94_000, 100_000]) {
+      const log = Math.log(p / column.surfacePressure);
+      bracket(levels, logSigma, log, where);
+      const T = ground * (p / 95_000) ** exponent;
+      expect(Math.abs(temperatureAt(setting, column, logSigma, log, where) - T)).toBeLessThan(0.15);
+      const z = 500 + (ground / 0.0065) * (1 - (p / 95_000) ** exponent);
+      expect(Math.abs(geopotentialAt(setting, column, logSigma, log, where) / 9.8 - z)).toBeLessThan(15);
+    }
+    const sea = 95_000 * (1 + (0.0065 * 500) / ground) ** (1 / exponent);
+    expect(seaLevelPressure(setting, column) / sea).toBeCloseTo(1, 4);
+  });
+});
+
+describe("experiments", () => {
+  it("members of an ensemble begin together and part", async () => {
+    const members: number[][] = [[], []];
+    for await (const { member, snapshot } of ensemble({ ...SHORT, truncation: 15 }, { members: 2, amplitude: 1e-4 }))
+      members[member].push(snapshot.fields["temperature"][100]);
+    const apart = members[0].map((t, i) => Math.abs(t - members[1][i]));
+    expect(apart[0]).toBeLessThan(0.1);
+    expect(apart[0]).not.toBe(apart[3]);
+  });
+
+  it("measures how two runs part", async () => {
+    const growth = await errorGrowth({ truncation: 10, levels: 3, spinupDays: 5 }, { days: 4, amplitude: 1e-5 });
+    expect(growth.rms).toHaveLength(4);
+    expect(growth.rms[0]).toBeGreaterThan(0);
+    expect(growth.saturation).toBeGreaterThan(0);
+  });
+
+  it("a coarse twin keeps what both resolve and loses the rest", async () => {
+    const [fine, coarse] = [sphericalTransform(21), sphericalTransform(10)];
+    const field = (t: typeof fine, sharp: number): Float32Array =>
+      Float32Array.from({ length: t.points }, (_, p) => {
+        const lambda = (2 * Math.PI * (p % t.nlon)) / t.nlon;
+        const c = Math.sqrt(1 - t.mu[Math.floor(p / t.nlon)] ** 2);
+        return 10 + c ** 3 * Math.cos(3 * lambda) + sharp * c ** 15 * Math.cos(15 * lambda);
+      });
+    const twin = coarsen(fine, coarse, field(fine, 1));
+    field(coarse, 0).forEach((x, i) => expect(twin[i]).toBeCloseTo(x, 5));
+    const dataset = await simulateDataset({ ...SHORT, truncation: 21, pressureLevels: [500] });
+    const small = await coarseTwin(dataset, { fine: 21, coarse: 10 });
+    expect(small.dims).toMatchObject({ latitude: 16, longitude: 32, time: 4 });
+    await expect(coarseTwin(dataset, { fine: 10, coarse: 21 })).rejects.toThrow(/smaller/);
+  });
+
+  it("a twin that resolves as much misses nothing", () => {
+    const options = { truncation: 10, halfLevels: defaultHalfLevels(3), step: 1800 };
+    const truth = primitiveModel(options);
+    startAtRest(truth, { seed: 1 });
+    const { tendency } = subgridTendency(truth, options, { seconds: 3600 });
+    expect(Math.max(...tendency.map(Math.abs))).toBe(0);
+  });
+});
+
+describe("a synthetic observing network", () => {
+  /** A world whose temperature is its latitude plus its longitude's cosine. */
+  const world = () => {
+    const latitudes = Float64Array.from({ length: 37 }, (_, j) => 90 - 5 * j);
+    const longitudes = Float64Array.from({ length: 72 }, (_, i) => 5 * i);
+    const times = 200;
+    const data = new Float32Array(times * 37 * 72);
+    for (let t = 0; t < times; t++)
+      for (let j = 0; j < 37; j++) for (let i = 0; i < 72; i++) data[(t * 37 + j) * 72 + i] = 280 + 0.1 * latitudes[j];
+    return memoryDataset({
+      time: {
+        dims: ["time"],
+        data: ndarray(
+          "float64",
+          [times],
+          Float64Array.from({ length: times }, (_, i) => 6 * i),
+        ),
+      },
+      latitude: { dims: ["latitude"], data: ndarray("float64", [37], latitudes) },
+      longitude: { dims: ["longitude"], data: ndarray("float64", [72], longitudes) },
+      "2m_temperature": {
+        dims: ["time", "latitude", "longitude"],
+        data: ndarray("float32", [times, 37, 72], data),
+        attrs: { units: "K" },
+      },
+    });
+  };
+
+  it("reports the field with its station's height, bias, noise and gaps", async () => {
+    const stations = observingNetwork({ count: 30, seed: 3, owners: ["a", "b"] });
+    const seen = await observe(world(), stations, { seed: 3 });
+    const { data, shape } = await variable(seen, "2m_temperature").read();
+    expect(shape).toEqual([200, 30]);
+    let missing = 0;
+    stations.forEach((station, s) => {
+      const readings = Array.from({ length: 200 }, (_, t) => Number(data[t * 30 + s]));
+      missing += readings.filter(Number.isNaN).length;
+      const sound = readings.filter((x) => !Number.isNaN(x)).sort((a, b) => a - b);
+      const median = sound[Math.floor(sound.length / 2)];
+      const expected =
+        280 + 0.1 * station.latitude - 0.0065 * station.elevationMismatch + station.bias["2m_temperature"];
+      // The median of 190 readings with noise 0.2 K is good to 0.1 K.
+      expect(Math.abs(median - expected)).toBeLessThan(0.1);
+    });
+    expect(missing / 6000).toBeGreaterThan(0.005);
+    expect(missing / 6000).toBeLessThan(0.08);
+    const owned = byOwner(stations);
+    expect([...owned.values()].reduce((sum, list) => sum + list.length, 0)).toBe(30);
+    expect(owned.size).toBe(2);
+  });
+
+  it("is the same for the same seed, and clusters like people where asked", () => {
+    const network = (density: "uniform" | "population") => observingNetwork({ count: 300, seed: 1, density });
+    expect(network("population")).toEqual(network("population"));
+    const inEurope = (list: ReturnType<typeof network>): number =>
+      list.filter((s) => s.latitude > 35 && s.latitude < 65 && (s.longitude < 25 || s.longitude > 350)).length;
+    expect(inEurope(network("population"))).toBeGreaterThan(3 * inEurope(network("uniform")));
+  });
+
+  it("refuses a density that is nowhere above zero", () => {
+    expect(() => observingNetwork({ count: 1, seed: 1, density: () => 0 })).toThrow(/leaves no room/);
+    expect(USUAL_FLAWS.gaps.share).toBeLessThan(1);
+  });
+});
