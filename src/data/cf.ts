@@ -35,7 +35,14 @@ const STORAGE_ATTRIBUTES = new Set([
   "_Unsigned",
 ]);
 
+/** NetCDF's default fill values (netcdf.h): what never-written numbers are. Bytes have none. */
 const NC_FILL_FLOAT = 9.969209968386869e36;
+const NC_FILL: Partial<Record<DType, number>> = {
+  int16: -32767,
+  int32: -2147483647,
+  uint16: 65535,
+  uint32: 4294967295,
+};
 const INTEGER_BITS: Partial<Record<DType, number>> = {
   int8: 8,
   uint8: 8,
@@ -62,7 +69,7 @@ interface Decoding {
 }
 
 const numbers = (value: AttributeValue | undefined): number[] =>
-  value === undefined ? [] : (Array.isArray(value) ? value : [value]).map(Number).filter((n) => typeof n === "number");
+  value === undefined ? [] : (Array.isArray(value) ? value : [value]).map(Number);
 
 function decodingOf({ dtype, attrs, defaultFill }: RawVariable): Decoding {
   if (dtype === "string") throw new TypeError("text is not decoded");
@@ -84,6 +91,9 @@ function decodingOf({ dtype, attrs, defaultFill }: RawVariable): Decoding {
     !Number.isFinite(n) || (Number.isInteger(n) && Math.abs(n) <= 2 ** (bits ?? 0));
   const boundsDecoded = packed && bits !== undefined && !(fitsPacked(low) && fitsPacked(high));
   const floats = packed || missing.length > 0 || bounded;
+  // integers that become floats anyway lose the default fill too; others stay integers as they are
+  if (defaultFill && floats && NC_FILL[dtype] !== undefined && attrs["_FillValue"] === undefined)
+    missing.push(NC_FILL[dtype]);
   let out: DType = dtype;
   if (dtype === "float16" || dtype === "bfloat16") out = "float32";
   else if (bits !== undefined && floats)

@@ -156,12 +156,18 @@ function rawVariable(
       } catch (error) {
         throw new DataError(
           source,
-          `variable '${name}' cannot be read (${hdf5Reason(error)}); the file is damaged or needs an HDF5 filter that is not built in`,
+          `variable '${name}' cannot be read (${hdf5Reason(error)}); the file is damaged or needs a filter that is not built in (it uses ${filterNames(entity)})`,
           { cause: error },
         );
       }
     },
   };
+}
+
+/** Its filters by name, for messages. */
+function filterNames(entity: H5.Dataset): string {
+  const names = entity.filters.map(({ id, name }) => name || `filter ${id}`);
+  return names.length ? names.join(", ") : "none";
 }
 
 function dtypeOf({ type, size, signed, enum_type: of }: H5.Metadata): DType | "string" | undefined {
