@@ -61,7 +61,7 @@ describe("components", () => {
   it("are those of the covariance matrix", () => {
     const rng = random(3);
     const rows = Array.from({ length: 60 }, () =>
-      Float64Array.from({ length: 12 }, (_, i) => rng.normal() * 2 ** (-i / 2)),
+      Float32Array.from({ length: 12 }, (_, i) => rng.normal() * 2 ** (-i / 2)),
     );
     const { patterns, variances } = principalComponents(rows, 4, { seed: 1 });
     const x = new Matrix(rows.map((r) => [...r]));

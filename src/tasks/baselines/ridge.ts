@@ -5,7 +5,7 @@
  *     z(t) = components of the anomalies at t;   z(t + L) = B_L z(t),   B_L = Y Zᵀ (Z Zᵀ + r n s I)⁻¹
  *
  * Anomalies are departures from climatology, each channel divided by its own standard deviation, cells weighted by the root of
- * their area. What lies outside the components is damped by its own lag regression, one number a lead and channel. The strength r (in units of the components' mean
+ * their area. What lies outside the components is damped by its own lag regression, one number a lead. The strength r (in units of the components' mean
  * variance s) is the one with the least error on the last fifth of the training period after fitting on the rest.
  */
 import { CholeskyDecomposition, Matrix } from "ml-matrix";
@@ -13,7 +13,7 @@ import { latitudeWeights } from "../../earth/weights.js";
 import { type Series, stateAt, stateSize, stepOf } from "../series.js";
 import { type Baseline, pairs, type TimeRange, trainingIndices } from "./baseline.js";
 import type { Climatology } from "./climatology.js";
-import { principalComponents, project } from "./components.js";
+import { dot, principalComponents, project } from "./components.js";
 
 export interface RidgeOptions {
   readonly trainRange: TimeRange;
@@ -23,10 +23,11 @@ export interface RidgeOptions {
 
 /** Tried strengths, in units of the components' mean variance. */
 const STRENGTHS = [1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1];
-/** States the components are found from, spread evenly over the training period. */
-const MOST_STATES = 2000;
-/** Pairs the damping of the remainder is found from: a few numbers from whole fields need no more. */
-const MOST_REMAINDERS = 300;
+/** States the components are found from, spread evenly over the training period: as many as fit in this many numbers. */
+const MOST_NUMBERS = 8e6;
+const FEWEST_STATES = 400;
+/** Pairs the damping of the remainder is found from: one number from whole fields needs no more. */
+const MOST_REMAINDERS = 100;
 
 export function ridgeRegression(
   series: Series,
@@ -40,57 +41,63 @@ export function ridgeRegression(
 
   /** Departure from climatology; missing values count as none. */
   const anomaly = (index: number): Float32Array => {
-    const state = stateAt(series, index);
+    const x = stateAt(series, index).slice();
     const mean = climatology.at(series.times[index]);
-    return Float32Array.from(state, (x, i) => (x - mean[i] === x - mean[i] ? x - mean[i] : 0));
-  };
-
-  const stride = Math.ceil(indices.length / MOST_STATES);
-  const sample = indices.filter((_, k) => k % stride === 0).map(anomaly);
-  const scale = cellScale(series, sample);
-  for (const x of sample) for (let i = 0; i < size; i++) x[i] *= scale[i];
-  const { patterns, variances } = principalComponents(sample, Math.min(components, Math.floor(sample.length / 4)), {
-    seed,
-  });
-  const meanVariance = variances.reduce((sum, v) => sum + v, 0) / variances.length;
-
-  const coordinates = new Map<number, Float64Array>();
-  const coordinatesOf = (index: number): Float64Array => {
-    let z = coordinates.get(index);
-    if (!z) {
-      coordinates.set(index, (z = project(scaled(index), patterns)));
+    for (let i = 0; i < size; i++) {
+      const a = x[i] - mean[i];
+      x[i] = a === a ? a : 0;
     }
-    return z;
-  };
-
-  /** The scaled anomaly, and what the components leave of it. */
-  const scaled = (index: number): Float64Array => {
-    const x = anomaly(index);
-    return Float64Array.from(scale, (s, i) => s * x[i]);
-  };
-  const remainder = (index: number): Float64Array => {
-    const x = scaled(index);
-    addPatterns(x, patterns, coordinatesOf(index), -1);
     return x;
   };
 
-  const dampingOf = (leadSteps: number): number[] => {
-    const { from, to } = pairs(series, indices, leadSteps, MOST_REMAINDERS);
-    const product = new Array<number>(series.channels.length).fill(0);
-    const square = new Array<number>(series.channels.length).fill(0);
-    from.forEach((index, k) => {
-      const [now, later] = [remainder(index), remainder(to[k])];
-      for (let i = 0; i < size; i++) {
-        const c = Math.floor(i / cells);
-        product[c] += now[i] * later[i];
-        square[c] += now[i] * now[i];
-      }
-    });
-    return product.map((p, c) => (square[c] > 0 ? p / square[c] : 0));
+  const most = Math.max(FEWEST_STATES, Math.floor(MOST_NUMBERS / size));
+  const stride = Math.ceil(indices.length / most);
+  const sample = indices.filter((_, k) => k % stride === 0).map(anomaly);
+  const scale = cellScale(series, sample);
+  for (const x of sample) for (let i = 0; i < size; i++) x[i] *= scale[i];
+  const count = Math.min(components, Math.floor(sample.length / 4));
+  const { patterns: exact, variances } = principalComponents(sample, count, { seed });
+  const patterns = exact.map((pattern) => Float32Array.from(pattern)); // half the memory to go through for each forecast
+  const meanVariance = variances.reduce((sum, v) => sum + v, 0) / variances.length;
+
+  const scaled = (index: number): Float32Array => {
+    const x = anomaly(index);
+    for (let i = 0; i < size; i++) x[i] *= scale[i];
+    return x;
+  };
+  const coordinates = new Map<number, Float64Array>();
+  const coordinatesOf = (index: number): Float64Array => {
+    let z = coordinates.get(index);
+    if (!z) coordinates.set(index, (z = project(scaled(index), patterns)));
+    return z;
   };
 
-  const fitted = new Map<number, { b: Matrix; damping: number[] }>();
-  const fit = (leadSteps: number): { b: Matrix; damping: number[] } => {
+  /** What the components leave of the scaled anomaly; the last one is kept, since leads of one start come in a row. */
+  let last: { index: number; field: Float64Array } | undefined;
+  const remainder = (index: number): Float64Array => {
+    if (last?.index !== index) {
+      const field = Float64Array.from(scaled(index));
+      addPatterns(field, patterns, coordinatesOf(index), -1);
+      last = { index, field };
+    }
+    return last.field;
+  };
+
+  /** Lag regression of the remainders r: the patterns are orthonormal, so r·r' = x·x' - z·z'. */
+  const dampingOf = (leadSteps: number): number => {
+    const { from, to } = pairs(series, indices, leadSteps, MOST_REMAINDERS);
+    let product = 0;
+    let square = 0;
+    from.forEach((index, k) => {
+      const [x, z] = [scaled(index), coordinatesOf(index)];
+      product += dot(x, scaled(to[k])) - dot(z, coordinatesOf(to[k]));
+      square += dot(x, x) - dot(z, z);
+    });
+    return square > 0 ? product / square : 0;
+  };
+
+  const fitted = new Map<number, { b: Matrix; damping: number }>();
+  const fit = (leadSteps: number): { b: Matrix; damping: number } => {
     const known = fitted.get(leadSteps);
     if (known) return known;
     const { from, to } = pairs(series, indices, leadSteps);
@@ -121,8 +128,8 @@ export function ridgeRegression(
       const out = new Float32Array(initIndices.length * size);
       for (let k = 0; k < initIndices.length; k++) {
         const mean = climatology.at(series.times[initIndices[k]] + leadSteps * step);
-        const target = remainder(initIndices[k]);
-        for (let i = 0; i < size; i++) target[i] *= damping[Math.floor(i / cells)];
+        const target = remainder(initIndices[k]).slice();
+        for (let i = 0; i < size; i++) target[i] *= damping;
         addPatterns(target, patterns, multiply(b, coordinatesOf(initIndices[k])), 1);
         for (let i = 0; i < size; i++) out[k * size + i] = mean[i] + target[i] / scale[i];
       }
@@ -166,11 +173,12 @@ function solve(z: readonly Float64Array[], y: readonly Float64Array[], ridge: nu
 }
 
 /** x += sign Σ z_c pattern_c. */
-function addPatterns(x: Float64Array, patterns: readonly Float64Array[], z: Float64Array, sign: 1 | -1): void {
-  patterns.forEach((pattern, c) => {
+function addPatterns(x: Float64Array, patterns: readonly Float32Array[], z: Float64Array, sign: 1 | -1): void {
+  for (let c = 0; c < patterns.length; c++) {
+    const pattern = patterns[c];
     const factor = sign * z[c];
     for (let i = 0; i < x.length; i++) x[i] += factor * pattern[i];
-  });
+  }
 }
 
 function multiply(b: Matrix, z: Float64Array): Float64Array {
