@@ -35,7 +35,7 @@ export const runConfigSchema = z.strictObject({
     .strictObject({
       /** Wait for the invited; for a number of updates; for a tick; or by each site's speed. */
       mode: z.enum(["synchronous", "buffered", "interval", "compass"]).default("synchronous"),
-      /** Sites to wait for before the first round, and invited each round (all where absent). */
+      /** Sites the first round waits for; sites invited each round (all where absent). */
       minSites: count.default(1),
       invite: count.optional(),
       sampling: z.enum(["uniform", "data", "availability", "modest"]).default("uniform"),

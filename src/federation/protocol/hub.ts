@@ -192,7 +192,9 @@ class Hub {
     const { schedule, seed, masking } = this.plan.config;
     await this.#members.refresh();
     const active = this.#members.active();
-    if (active.length < schedule.minSites) {
+    // The first round waits for company; a run that has begun goes on with whoever is there.
+    const fewest = Object.keys(this.state.history).length === 0 ? schedule.minSites : 1;
+    if (active.length < fewest) {
       await this.#pause();
       return;
     }

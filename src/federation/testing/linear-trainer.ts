@@ -67,7 +67,7 @@ export function linearTrainer({
           (proximal ? proximal.weight * (w[i] - proximal.anchor.get("w")!.data[i]) : 0);
         w = w.map((v, i) => v - rate * (g[i] + extra(i)));
       }
-      if (delay) await new Promise((resolve) => setTimeout(resolve, delay));
+      if (delay) await paused(delay, signal);
       signal?.throwIfAborted();
       if (typeof hostile === "function") w = hostile(w, model) as typeof w;
       return { params: new Map([["w", float32([features], w)]]), steps, learningRate: rate, loss: 1 };
@@ -79,3 +79,13 @@ export function linearTrainer({
     },
   };
 }
+
+/** Waits, but not longer than until aborted. */
+const paused = (milliseconds: number, signal?: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal?.addEventListener("abort", () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });

@@ -5,6 +5,7 @@
  *   const hub = bus.connect(), site = bus.connect();
  */
 import { FoehnError } from "../../errors.js";
+import { Signal } from "./signal.js";
 import { Conflict, type Entry, type FederationEvent, type Transport } from "./transport.js";
 
 export interface LocalBus {
@@ -12,33 +13,6 @@ export interface LocalBus {
   connect(): Transport;
   /** Names of the objects held, for tests. */
   objectNames(): string[];
-}
-
-/** Something to wait for: `changed` wakes everyone who waits. */
-class Signal {
-  #waiting = new Set<() => void>();
-
-  changed(): void {
-    const woken = [...this.#waiting];
-    this.#waiting.clear();
-    for (const wake of woken) wake();
-  }
-
-  /** Returns when changed, when the time has passed, or when aborted. */
-  wait(milliseconds: number, signal?: AbortSignal): Promise<void> {
-    if (signal?.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        clearTimeout(timer);
-        this.#waiting.delete(wake);
-        signal?.removeEventListener("abort", wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, milliseconds);
-      this.#waiting.add(wake);
-      signal?.addEventListener("abort", wake);
-    });
-  }
 }
 
 export function localBus(): LocalBus {
