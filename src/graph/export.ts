@@ -58,7 +58,7 @@ export function liveNodes(graph: Graph, outputs: ReadonlyMap<string, Tensor> = g
 }
 
 /**
- * The same nodes, those whose results no other node uses moved to the end and turned round. ONNX Runtime walks back from
+ * The same nodes, those whose results no other node uses moved to the end, the latest first. ONNX Runtime walks back from
  * such nodes, the last in the file first, and runs what each needs when it comes to it. So the forward pass and the last
  * layers' gradients run first and their memory is free again before earlier layers' turn; in the order they were written it
  * would keep every activation, recomputed ones too, until the whole chain of gradients is through.
@@ -66,7 +66,11 @@ export function liveNodes(graph: Graph, outputs: ReadonlyMap<string, Tensor> = g
 function lastUsesFirst(nodes: readonly GraphNode[]): GraphNode[] {
   const read = new Set(nodes.flatMap((n) => n.inputs.map((t) => t?.name)));
   const isLast = (n: GraphNode) => !n.outputs.some((t) => read.has(t.name));
-  return [...nodes.filter((n) => !isLast(n)), ...nodes.filter(isLast).reverse()];
+  const inner = nodes.filter((n) => !isLast(n));
+  const place = new Map(inner.flatMap((n, i) => n.outputs.map((t) => [t.name, i])));
+  const latest = (n: GraphNode) => Math.max(-1, ...n.inputs.map((t) => (t && place.get(t.name)) ?? -1));
+  const ends = nodes.filter(isLast).map((node) => ({ node, key: latest(node) }));
+  return [...inner, ...ends.sort((a, b) => b.key - a.key).map(({ node }) => node)];
 }
 
 /** What each tensor is called in the file: a node's result takes the name of the output it is, where that name is free. */
@@ -83,15 +87,21 @@ function outputNames(nodes: readonly GraphNode[], outputs: ReadonlyMap<string, T
 export function exportOnnx(graph: Graph, options: ExportOptions = {}): Uint8Array {
   const { outputs = graph.outputs, parameters = new Map<string, NdArray>(), metadata = {} } = options;
   if (outputs.size === 0) throw new GraphError(`graph '${graph.name}' has no outputs; name one with graph.output()`);
-  const nodes = lastUsesFirst(liveNodes(graph, outputs));
+  const computed = liveNodes(graph, outputs);
+  const names = outputNames(computed, outputs);
+  const copies = [...outputs]
+    .filter(([name, tensor]) => name !== names(tensor))
+    .map(
+      ([name, tensor]): GraphNode => ({
+        op: "Identity",
+        domain: "",
+        inputs: [tensor],
+        outputs: [{ ...tensor, name }],
+        attributes: {},
+      }),
+    );
+  const nodes = lastUsesFirst([...computed, ...copies]);
   const used = new Set(nodes.flatMap((n) => n.inputs.flatMap((t) => (t ? [t.name] : []))));
-  const names = outputNames(nodes, outputs);
-  const produced = nodes.map((node) => nodeMessage(node, names));
-  for (const [name, tensor] of outputs)
-    if (name !== names(tensor)) {
-      used.add(tensor.name);
-      produced.push({ input: [names(tensor)], output: [name], opType: "Identity" });
-    }
   const live = (t: Tensor) => used.has(t.name);
   const fed = graph.parameters.filter((p) => live(p) && !parameters.has(p.name));
   const stored = graph.parameters.filter((p) => live(p) && parameters.has(p.name));
@@ -103,12 +113,12 @@ export function exportOnnx(graph: Graph, options: ExportOptions = {}): Uint8Arra
     metadata: Object.entries(metadata).map(([key, value]) => ({ key, value })),
     graph: {
       name: graph.name,
-      node: produced,
+      node: nodes.map((node) => nodeMessage(node, names)),
       input: [...graph.inputs.filter(live), ...fed].map((t) => valueInfo(t.name, t)),
       output: [...outputs].map(([name, t]) => valueInfo(name, t)),
       initializer: [
         ...stored.map((p) => tensorMessage(checked(p, parameters.get(p.name)!), p.name)),
-        ...graph.constants.filter(live).map((c) => tensorMessage(c.value!, c.name)),
+        ...graph.constants.filter(live).map((c) => constantMessage(c.value!, c.name)),
       ],
     },
   });
@@ -142,8 +152,12 @@ const nodeMessage = (node: GraphNode, nameOf: (t: Tensor) => string): Message<"N
 
 const utf8 = new TextEncoder();
 
+/** Attributes that name an element type: a word here, a number in the file. */
+export const isElementType = (op: string, name: string): boolean =>
+  (op === "Cast" && name === "to") || (op === "EyeLike" && name === "dtype");
+
 function attributeMessage(op: string, name: string, value: AttributeValue): Message<"Attribute"> {
-  if (op === "Cast" && name === "to")
+  if (typeof value === "string" && isElementType(op, name))
     return { name, i: BigInt(ELEMENT_TYPES[value as DType]), type: ATTRIBUTE_TYPES.int };
   if (typeof value === "number") return { name, i: BigInt(value), type: ATTRIBUTE_TYPES.int };
   if (typeof value === "string") return { name, s: utf8.encode(value), type: ATTRIBUTE_TYPES.string };
@@ -154,6 +168,17 @@ function attributeMessage(op: string, name: string, value: AttributeValue): Mess
     return { name, strings: (value as readonly string[]).map((s) => utf8.encode(s)), type: ATTRIBUTE_TYPES.strings };
   return { name, ints: (value as readonly number[]).map(BigInt), type: ATTRIBUTE_TYPES.ints };
 }
+
+/** Told apart from a parameter when the file is read again: both are initialisers. */
+export const CONSTANT_MARK = "constant";
+const constantMessage = (value: NdArray, name: string): Message<"Tensor"> => ({
+  ...tensorMessage(value, name),
+  ...(looksTrainable(value) ? { docString: CONSTANT_MARK } : {}),
+});
+
+/** Whether an initialiser of that type may be a weight: floating point, and not a single number. */
+export const looksTrainable = ({ dtype, shape }: TensorType): boolean =>
+  shape.length > 0 && (dtype === "float32" || dtype === "float64" || dtype === "float16" || dtype === "bfloat16");
 
 const tensorMessage = ({ dtype, shape, data }: NdArray, name?: string): Message<"Tensor"> => ({
   dims: shape.map(BigInt),

@@ -66,7 +66,9 @@ export function pullback(
 
 function ruleOf(node: GraphNode): VjpRule {
   const rule =
-    node.domain === "" && node.op in vjpRules ? vjpRules[node.op as OpType] : customVjp(node.domain, node.op);
+    node.domain === "" && Object.hasOwn(vjpRules, node.op)
+      ? vjpRules[node.op as OpType]
+      : customVjp(node.domain, node.op);
   if (rule) return rule;
   throw new GraphError(
     `the operator '${node.op}' (output '${node.outputs[0].name}') has no derivative; freeze what lies before it or define one with defineOperator`,

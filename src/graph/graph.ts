@@ -67,6 +67,7 @@ export class Graph {
   /** By tensor name; written by `stopGradient` and `customGradient`. */
   readonly customGradients = new Map<string, CustomGradient>();
   readonly #names = new Set<string>();
+  readonly #reserved = new Set<string>();
   readonly #constantsByContent = new Map<string, Tensor>();
 
   constructor(readonly name = "graph") {}
@@ -123,8 +124,13 @@ export class Graph {
   fresh(stem: string): string {
     for (let i = this.#names.size; ; i++) {
       const name = `${stem}_${i}`;
-      if (!this.#names.has(name)) return name;
+      if (!this.#names.has(name) && !this.#reserved.has(name)) return name;
     }
+  }
+
+  /** Keeps names from being given by `fresh`: a file's, whose tensors are written later. */
+  reserve(names: Iterable<string>): void {
+    for (const name of names) this.#reserved.add(name);
   }
 
   #tensor(name: string, type: TensorType, extra: { producer?: GraphNode; value?: NdArray } = {}): Tensor {

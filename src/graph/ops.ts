@@ -35,7 +35,7 @@ export function emit(
 ): Tensor[] {
   const { outputs = 1, domain = "", names } = options;
   const rule: InferRule | undefined =
-    domain === "" && op in inferRules ? inferRules[op as OpType] : customInfer(domain, op);
+    domain === "" && Object.hasOwn(inferRules, op) ? inferRules[op as OpType] : customInfer(domain, op);
   if (!rule)
     throw new GraphError(
       `no rule for the operator '${domain ? `${domain}.` : ""}${op}'; define it with defineOperator`,
@@ -43,6 +43,8 @@ export function emit(
   const graph = graphOf(inputs);
   try {
     const types = rule({ op, inputs, attributes, outputCount: outputs });
+    const odd = types.find(({ shape }) => !shape.every((n) => Number.isSafeInteger(n) && n >= 0));
+    if (odd) throw new GraphError(`${op}: the shapes do not fit, they would give [${odd.shape.join(", ")}]`);
     return [...graph.append(op, inputs, attributes, types, { domain, names }).outputs];
   } catch (cause) {
     if (!(cause instanceof GraphError)) throw cause;

@@ -64,6 +64,7 @@ const MESSAGES = {
     9: ["rawData", "bytes"],
     10: ["doubleData", "double", "repeated"],
     11: ["uint64Data", "int64", "repeated"],
+    12: ["docString", "string"],
     13: ["externalData", "StringEntry", "repeated"],
     14: ["dataLocation", "int64"],
   },

@@ -43,6 +43,8 @@ export function splitSizes(c: InferContext): { axis: number; sizes: number[] } {
   const axis = axisOf(c.op, intAttribute(c, "axis", 0), shape.length);
   const given = constantInts(c, 1);
   const count = intAttribute(c, "num_outputs", c.outputCount);
+  if (!given && count !== c.outputCount)
+    throw new GraphError(`Split: num_outputs is ${count}, but ${c.outputCount} outputs are named`);
   const each = Math.ceil(shape[axis] / count);
   const sizes = given ?? Array.from({ length: count }, (_, i) => Math.min(each, shape[axis] - i * each));
   if (sizes.reduce((a, b) => a + b, 0) !== shape[axis])

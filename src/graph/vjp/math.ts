@@ -73,7 +73,8 @@ function standardise(x: Tensor, axes: readonly number[], epsilon: number): Tenso
 }
 
 /** A constant of ones, such as the scale of a normalisation without one. */
-const isOnes = ({ value }: Tensor): boolean => value !== undefined && (value.data as Float32Array).every((v) => v === 1);
+const isOnes = ({ value }: Tensor): boolean =>
+  value !== undefined && (value.data as Float32Array).every((v) => v === 1);
 
 const spatialAxes = (x: Tensor): number[] => x.shape.map((_, i) => i).slice(2);
 /** A vector over channels, shaped to broadcast over [N, C, ...]. */
