@@ -74,8 +74,8 @@ export function moistAtmosphere(config: SimulationConfig, clock: MoistClock): Mo
     timing: model.timing,
     model,
     ground,
-    means: slow.means,
-    clearMeans: slow.clearMeans,
+    means: () => slow.means(),
+    clearMeans: () => slow.clearMeans(),
     get steps() {
       return model.steps;
     },
