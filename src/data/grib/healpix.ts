@@ -21,7 +21,8 @@ export function healpixCoordinates(grid: Extract<Grid, { kind: "healpix" }>): {
     const polar = mirrored < nside;
     const z = polar ? 1 - mirrored ** 2 / (3 * nside ** 2) : 4 / 3 - (2 * mirrored) / (3 * nside);
     const perQuarter = polar ? mirrored : nside;
-    const offset = polar ? 0.5 : ((ring - nside + 1) % 2) / 2;
+    // Of two rings about the equator one begins at 0 degrees: the published s is off by one half there.
+    const offset = polar ? 0.5 : (1 + ((ring + nside) % 2)) / 2;
     latitude[pixel] = Math.asin(south ? -z : z) * DEGREES;
     longitude[pixel] = ((((90 * (i - offset)) / perQuarter + shift) % 360) + 360) % 360;
   };
@@ -44,7 +45,7 @@ export function healpixCoordinates(grid: Extract<Grid, { kind: "healpix" }>): {
     const f2 = row === 1 ? 2 * (face % 4) : 2 * (face % 4) + 1;
     const polar = ring < nside || ring > 3 * nside;
     const perQuarter = polar ? (ring < nside ? ring : 4 * nside - ring) : nside;
-    const odd = polar ? 1 : (ring - nside + 1) % 2;
+    const odd = polar ? 1 : 1 + ((ring + nside) % 2);
     let i = Math.floor((f2 * perQuarter + x - y + odd) / 2);
     if (i < 1) i += 4 * perQuarter;
     put(pixel, ring, i);

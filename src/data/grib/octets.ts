@@ -11,19 +11,19 @@ export interface Octets {
   readonly bytes: Uint8Array;
   readonly length: number;
   /** Unsigned integers of 1 to 4 octets, beginning at octet `n`. */
-  u8(n: number): number;
-  u16(n: number): number;
-  u24(n: number): number;
-  u32(n: number): number;
+  readonly u8: (n: number) => number;
+  readonly u16: (n: number) => number;
+  readonly u24: (n: number) => number;
+  readonly u32: (n: number) => number;
   /** Sign and magnitude. */
-  s8(n: number): number;
-  s16(n: number): number;
-  s24(n: number): number;
-  s32(n: number): number;
+  readonly s8: (n: number) => number;
+  readonly s16: (n: number) => number;
+  readonly s24: (n: number) => number;
+  readonly s32: (n: number) => number;
   /** IEEE 754 binary32. */
-  ieee32(n: number): number;
+  readonly ieee32: (n: number) => number;
   /** The IBM System/360 single of GRIB edition 1: sign, 7-bit exponent of 16 biased by 64, 24-bit fraction. */
-  ibm32(n: number): number;
+  readonly ibm32: (n: number) => number;
 }
 
 const signMagnitude = (value: number, bits: number): number => {

@@ -274,8 +274,8 @@ function cubeVariable(
         if (!field) data.fill(NaN, begin, begin + fieldSize);
         else
           await read(field, (values) => {
-            const part = whole ? values : select({ dtype: "float64", shape: place.shape, data: values }, inner).data;
-            data.set(part as Float64Array, begin);
+            const all: NdArray<"float64"> = { dtype: "float64", shape: place.shape, data: values };
+            data.set(whole ? values : (select(all, inner) as typeof all).data, begin);
           });
       }
       const kept = axes.filter(({ keep }) => keep).map(({ indices }) => indices.length);

@@ -25,15 +25,22 @@ const lines = (text: string): string[] => text.trim().split("\n");
 
 let parameters: Map<number, Parameter> | undefined;
 
-/** The parameter of a paramId, if it is in the table. */
-export function parameterOf(paramId: number): Parameter | undefined {
-  parameters ??= new Map(
+function parameterTable(): Map<number, Parameter> {
+  return (parameters ??= new Map(
     lines(PARAMETERS).map((line) => {
       const [id, shortName, units, standardName, name] = line.split("|");
       return [Number(id), { paramId: Number(id), shortName, units, standardName: standardName || undefined, name }];
     }),
-  );
-  return parameters.get(paramId);
+  ));
+}
+
+/** The parameter of a paramId, if it is in the table. */
+export const parameterOf = (paramId: number): Parameter | undefined => parameterTable().get(paramId);
+
+/** The parameter that `codeOf` writes for a short name. */
+export function parameterNamed(shortName: string): Parameter | undefined {
+  const code = codeOf(shortName);
+  return code && parameterOf(code.paramId);
 }
 
 /** "key a=1 b=2 id" lines by key. */
@@ -100,17 +107,15 @@ export function parameterOfField(field: Pick<GribField, "parameter" | "level" | 
 }
 
 /** The code of edition 2 that is written for a short name or paramId: the one with fewest conditions. */
-export function codeOf(
-  parameter: string | number,
-): { triple: readonly number[]; conditions: ReadonlyMap<string, number> } | undefined {
+export function codeOf(parameter: string | number): (Code & { readonly triple: readonly number[] }) | undefined {
   codes2 ??= readCodes(EDITION_2);
-  let best: { triple: readonly number[]; conditions: ReadonlyMap<string, number> } | undefined;
+  let best: (Code & { readonly triple: readonly number[] }) | undefined;
   for (const [key, codes] of codes2)
     for (const { paramId, conditions } of codes) {
       const known = parameterOf(paramId);
       const named = typeof parameter === "number" ? paramId === parameter : known?.shortName === parameter;
       if (named && !conditions.has("centre") && conditions.size < (best?.conditions.size ?? Infinity))
-        best = { triple: key.split(".").map(Number), conditions };
+        best = { triple: key.split(".").map(Number), conditions, paramId };
     }
   return best;
 }

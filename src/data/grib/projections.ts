@@ -10,9 +10,9 @@ type Projected = Extract<Grid, { kind: "projected" }>;
 
 export interface Projection {
   /** Degrees to metres. */
-  forward(latitude: number, longitude: number): readonly [x: number, y: number];
+  readonly forward: (latitude: number, longitude: number) => readonly [x: number, y: number];
   /** Metres to degrees. */
-  inverse(x: number, y: number): readonly [latitude: number, longitude: number];
+  readonly inverse: (x: number, y: number) => readonly [latitude: number, longitude: number];
 }
 
 const RADIANS = Math.PI / 180;

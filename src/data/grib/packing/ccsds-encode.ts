@@ -46,7 +46,7 @@ export function encodeCcsds(samples: Uint32Array, bits: number): Uint8Array {
       continue;
     }
     flushZeros(false);
-    writeBlock(out, block, samples, first, opening, bits, idBits);
+    writeBlock(out, block, open, opening, bits, idBits);
   }
   return out.bytes();
 }
@@ -73,11 +73,11 @@ function mapErrors(
   return last;
 }
 
+/** Takes the cheapest option; `open` is the sample in full of a block that opens an interval. */
 function writeBlock(
   out: BitWriter,
   block: Float64Array,
-  samples: Uint32Array,
-  first: number,
+  open: number,
   opening: number,
   bits: number,
   idBits: number,
@@ -92,13 +92,14 @@ function writeBlock(
     if (total < cost) [best, cost] = [k, total];
   }
   if (best < 0) {
+    // "Raw" are the mapped errors, not the samples they come from.
     out.write(raw, idBits);
-    // Past the end the last sample repeats.
-    for (let i = 0; i < blockSize; i++) out.write(samples[Math.min(first + i, samples.length - 1)], bits);
+    if (opening) out.write(open, bits);
+    for (let i = opening; i < blockSize; i++) out.write(block[i], bits);
     return;
   }
   out.write(best + 1, idBits);
-  if (opening) out.write(samples[first], bits);
+  if (opening) out.write(open, bits);
   for (let i = opening; i < blockSize; i++) out.unary(Math.floor(block[i] / 2 ** best));
   for (let i = opening; i < blockSize; i++) out.write(block[i] % 2 ** best, best);
 }

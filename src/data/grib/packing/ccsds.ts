@@ -1,7 +1,7 @@
 /**
  * CCSDS lossless compression, data template 7.42: the adaptive Rice coder of CCSDS 121.0-B (Lossless Data Compression),
  * in the form GRIB uses it (unsigned samples, most significant bit first). Blocks of `blockSize` samples each choose the
- * cheapest of: raw samples, a Rice code with k low bits, a run of zero blocks, or pairs of small values; every `interval`
+ * cheapest of: errors of prediction as they are, a Rice code with k low bits, a run of zero blocks, or pairs of small values; every `interval`
  * blocks the predictor starts anew from a raw sample.
  */
 import { padded, readUint, viewOf } from "../bits.js";
@@ -83,8 +83,9 @@ function decode(source: Uint8Array, packing: Ccsds, out: Float64Array): void {
     const k = id === 0 || id === raw ? 0 : id - 1;
 
     const unaries = id === raw ? 0 : id !== 0 ? blockSize - opening : pairs ? (blockSize + 1 - opening) >> 1 : 1;
-    // No code that a sample can have is longer than `most`; beyond the end all bits are zeros.
-    bit = readUnaries(view, at, bit, block, opening, opening + unaries, Math.min(top >>> k, (limit - at) * 8) + 32);
+    // No sample has a longer code, and no pair or run would be coded longer than raw; beyond the end all bits are zeros.
+    const longest = id === 0 ? Math.max(SEGMENT, bits * blockSize) : top >>> k;
+    bit = readUnaries(view, at, bit, block, opening, opening + unaries, Math.min(longest, (limit - at) * 8) + 32);
     if (bit < 0) throw short();
     at += bit >> 3;
     bit &= 7;

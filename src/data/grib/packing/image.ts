@@ -2,6 +2,7 @@
  * Values packed as a picture: JPEG 2000 (data template 7.40) and PNG (7.41). Both give the packed integers in the order
  * of the grid. Before a decoder runs, the picture's own header must promise exactly the values the message says.
  */
+import type load from "@cornerstonejs/codec-openjpeg/decodewasmjs";
 import { scaleIntegers, type Scaling, unpackScaled } from "../bits.js";
 import type { Packing } from "../field.js";
 import { GribError, octets } from "../octets.js";
@@ -20,7 +21,7 @@ function fillConstant(out: Float64Array, { reference, decimal }: Scaling): void 
 }
 
 /** What OpenJPEG's build gives; `codec-openjpeg.d.ts` types it. */
-type Codec = Awaited<ReturnType<typeof import("@cornerstonejs/codec-openjpeg/decodewasmjs")["default"]>>;
+type Codec = Awaited<ReturnType<typeof load>>;
 
 let codec: Promise<Codec> | undefined;
 

@@ -1,0 +1,114 @@
+/**
+ * A dataset as GRIB edition 2, message by message: every variable on latitude and longitude whose other dimensions are
+ * among member, time, lead_time and level. Memory holds one field at a time.
+ *
+ *     for await (const message of gribMessages(dataset, { packing: "ccsds" })) await file.write(message);
+ */
+import { DataError } from "../../errors.js";
+import { toNumbers } from "../../tensor/ndarray.js";
+import { dataVariables, type Dataset, type Variable, variable } from "../dataset.js";
+import { type EncodeOptions, encodeMessage, type FieldToEncode } from "./encode-grib2.js";
+import { parameterOf, parameterNamed } from "./parameters.js";
+
+const OUTER = ["member", "time", "lead_time", "level"];
+const HOURS: Readonly<Record<string, number>> = {
+  days: 24,
+  hours: 1,
+  hour: 1,
+  h: 1,
+  minutes: 1 / 60,
+  seconds: 1 / 3600,
+  milliseconds: 1 / 3_600_000,
+};
+
+export interface WriteGribOptions extends EncodeOptions {
+  /** Variables to write; by default all that are data. */
+  readonly variables?: readonly string[];
+  /** WMO common code table C-11. */
+  readonly centre?: number;
+}
+
+/** Messages of the dataset in the order of its variables and their dimensions. Throws DataError before the first message
+ * where a variable cannot be written. */
+export async function* gribMessages(dataset: Dataset, options: WriteGribOptions = {}): AsyncGenerator<Uint8Array> {
+  const { variables: names, centre, ...encode } = options;
+  const chosen = names ? names.map((name) => variable(dataset, name)) : dataVariables(dataset);
+  const plans = await Promise.all(chosen.map((v) => planVariable(dataset, v, centre)));
+  for (const { of, outer, field } of plans) {
+    const shape = outer.map((dim) => of.shape[of.dims.indexOf(dim)]);
+    const total = shape.reduce((a, b) => a * b, 1);
+    for (let cell = 0; cell < total; cell++) {
+      const at: Record<string, number> = {};
+      for (let axis = outer.length - 1, rest = cell; axis >= 0; rest = Math.floor(rest / shape[axis--]))
+        at[outer[axis]] = rest % shape[axis];
+      const values = toNumbers(await of.read(at));
+      yield encodeMessage({ ...field(at), values }, encode);
+    }
+  }
+}
+
+interface Plan {
+  readonly of: Variable;
+  readonly outer: readonly string[];
+  readonly field: (at: Readonly<Record<string, number>>) => Omit<FieldToEncode, "values">;
+}
+
+async function planVariable(dataset: Dataset, of: Variable, centre: number | undefined): Promise<Plan> {
+  const fail = (why: string) =>
+    new DataError(dataset.source, `variable '${of.name}' cannot be written as GRIB: ${why}`);
+  const kinds = of.dims.map((dim) => dim.replace(/_\d+$/, "")); // level_2 is a level
+  if (kinds.at(-2) !== "latitude" || kinds.at(-1) !== "longitude")
+    throw fail(`its last dimensions are ${of.dims.slice(-2).join(", ")}, not latitude, longitude; regrid it first`);
+  const outer = of.dims.slice(0, -2);
+  const foreign = outer.find((_, i) => !OUTER.includes(kinds[i]));
+  if (foreign) throw fail(`it has the dimension '${foreign}'; only ${OUTER.join(", ")} can be written`);
+  const coordinate = async (
+    kind: string,
+  ): Promise<{ dim: string; values: ArrayLike<number>; units: string } | undefined> => {
+    const dim = of.dims[kinds.indexOf(kind)];
+    if (dim === undefined) return undefined;
+    const found = variable(dataset, dim);
+    return { dim, values: toNumbers(await found.read()), units: String(found.attrs["units"] ?? "") };
+  };
+  const [latitude, longitude, time, lead, level, member] = await Promise.all(
+    ["latitude", "longitude", "time", "lead_time", "level", "member"].map(coordinate),
+  );
+  if (!time) throw fail("it has no dimension 'time'");
+  const perHour = lead ? HOURS[lead.units] : 1;
+  if (perHour === undefined)
+    throw fail(`its lead_time is in '${lead!.units}'; one of ${Object.keys(HOURS).join(", ")} is needed`);
+  const { attrs } = of;
+  const paramId = attrs["GRIB_paramId"];
+  const parameter = typeof paramId === "number" && parameterOf(paramId) ? paramId : of.name;
+  const known = typeof parameter === "number" ? parameterOf(parameter) : parameterNamed(parameter);
+  if (known?.units && attrs["units"] !== undefined && attrs["units"] !== known.units)
+    throw fail(
+      `it is in '${String(attrs["units"])}', but GRIB's '${known.shortName}' is in '${known.units}'; convert it first`,
+    );
+  const levelType = level ? (pressureType(level.units) ?? attrs["GRIB_typeOfLevel"]) : attrs["GRIB_typeOfLevel"];
+  if (level && typeof levelType !== "string")
+    throw fail(`its level is in '${level.units}', neither a pressure nor said by the attribute GRIB_typeOfLevel`);
+  const fixedLevel = typeof attrs["GRIB_level"] === "number" ? attrs["GRIB_level"] : undefined;
+  const stepType = attrs["GRIB_stepType"];
+  const hours = attrs["GRIB_interval_hours"];
+  return {
+    of,
+    outer,
+    field: (at) => ({
+      parameter,
+      latitude: latitude!.values,
+      longitude: longitude!.values,
+      time: time.values[at[time.dim]],
+      leadHours: lead ? lead.values[at[lead.dim]] * perHour : 0,
+      ...(member && { member: { number: member.values[at[member.dim]], of: member.values.length } }),
+      ...(typeof levelType === "string" && {
+        level: { type: levelType, value: level ? level.values[at[level.dim]] : fixedLevel },
+      }),
+      ...(typeof hours === "number" && typeof stepType === "string" && { interval: { type: stepType, hours } }),
+      ...(centre !== undefined && { centre }),
+    }),
+  };
+}
+
+const pressureType = (units: string): string | undefined =>
+  ({ hPa: "isobaricInhPa", millibars: "isobaricInhPa", mbar: "isobaricInhPa", Pa: "isobaricInPa" })[units];
