@@ -1,0 +1,97 @@
+/**
+ * A regridding as a sparse matrix: each value of the target is a weighted sum of values of the source. Made once for two
+ * grids, applied to any number of fields.
+ */
+import { UsageError } from "../../errors.js";
+
+/** Compressed rows: target value t is the sum over k in [starts[t], starts[t + 1]) of weights[k] * source[columns[k]]. */
+export interface RegridWeights {
+  readonly rows: number;
+  readonly sourceSize: number;
+  readonly starts: Int32Array;
+  readonly columns: Int32Array;
+  readonly weights: Float64Array;
+}
+
+/** Gathers entries row by row. */
+export function weightsBuilder(
+  rows: number,
+  sourceSize: number,
+): { add(column: number, weight: number): void; endRow(): void; build(): RegridWeights } {
+  const starts = new Int32Array(rows + 1);
+  let columns = new Int32Array(Math.max(16, rows * 4));
+  let weights = new Float64Array(columns.length);
+  let used = 0;
+  let row = 0;
+  return {
+    add(column, weight) {
+      if (weight === 0) return;
+      if (used === columns.length) {
+        const more = new Int32Array(used * 2);
+        more.set(columns);
+        columns = more;
+        const wider = new Float64Array(used * 2);
+        wider.set(weights);
+        weights = wider;
+      }
+      columns[used] = column;
+      weights[used++] = weight;
+    },
+    endRow() {
+      starts[++row] = used;
+    },
+    build: () => ({ rows, sourceSize, starts, columns: columns.slice(0, used), weights: weights.slice(0, used) }),
+  };
+}
+
+export interface ApplyOptions {
+  /** A target value is missing where less than this share of its weight has values; otherwise what is there is scaled up. */
+  readonly minimumShare?: number;
+}
+
+/**
+ * Regrids fields that lie one after the other.
+ *
+ * @param source [fields * sourceSize]; missing values are NaN
+ * @returns [fields * rows]
+ */
+export function applyWeights<T extends Float32Array | Float64Array>(
+  { rows, sourceSize, starts, columns, weights }: RegridWeights,
+  source: T,
+  options: ApplyOptions = {},
+): T {
+  const { minimumShare = 1e-6 } = options;
+  if (source.length % sourceSize !== 0)
+    throw new UsageError(
+      `${source.length} values are no whole number of fields of ${sourceSize}; the weights are for another grid`,
+    );
+  const fields = source.length / sourceSize;
+  const out = (source instanceof Float32Array ? new Float32Array(fields * rows) : new Float64Array(fields * rows)) as T;
+  for (let field = 0; field < fields; field++) {
+    const from = field * sourceSize;
+    const to = field * rows;
+    for (let row = 0; row < rows; row++) {
+      const end = starts[row + 1];
+      let sum = 0;
+      for (let k = starts[row]; k < end; k++) sum += weights[k] * source[from + columns[k]];
+      // NaN marks a missing value among them (or none at all): only then is it worth a second look
+      out[to + row] = sum === sum && end > starts[row] ? sum : partialSum(row, from);
+    }
+  }
+  return out;
+
+  function partialSum(row: number, from: number): number {
+    let sum = 0;
+    let known = 0;
+    let all = 0;
+    for (let k = starts[row]; k < starts[row + 1]; k++) {
+      const value = source[from + columns[k]];
+      all += weights[k];
+      if (value === value) {
+        sum += weights[k] * value;
+        known += weights[k];
+      }
+    }
+    return known > 0 && known >= minimumShare * all ? (sum * all) / known : NaN;
+  }
+}
