@@ -1,5 +1,5 @@
 /** Paths of carbon dioxide: a constant, an abrupt jump, a steady growth, or any table of years. */
-import { UsageError } from "../errors.js";
+import { DataError, UsageError } from "../errors.js";
 
 /** Rows of (year, ppm), years rising; values hold from a year's first day and are interpolated between. */
 export type Co2Table = readonly (readonly [year: number, ppm: number])[];
@@ -46,3 +46,19 @@ export const abruptCo2 = (factor = 4): number => 280 * factor;
 /** 280 ppm growing by `percent` a year from `start`, for `years`. */
 export const growingCo2 = (start: number, years = 140, percent = 1): Co2Table =>
   Array.from({ length: years + 1 }, (_, i) => [start + i, 280 * (1 + percent / 100) ** i] as const);
+
+/** A path from comma-separated text with columns `year` (or `time`) and `CO2` (ppm) among others; `source` names it in errors. */
+export function parseCo2Table(text: string, source = "CO2 table"): Co2Table {
+  const [header = [], ...rows] = text
+    .split(/\r?\n/)
+    .filter((line) => line.trim() !== "" && !line.startsWith("#"))
+    .map((line) => line.split(",").map((cell) => cell.trim()));
+  const column = (names: readonly string[]): number => header.findIndex((name) => names.includes(name.toLowerCase()));
+  const year = column(["year", "time"]);
+  const ppm = column(["co2"]);
+  if (year < 0 || ppm < 0)
+    throw new DataError(source, `has columns ${header.slice(0, 8).join(", ")}: name one 'year' and one 'CO2' (ppm)`);
+  const table = rows.map((cells) => [Number(cells[year]), cells[ppm] ? Number(cells[ppm]) : Number.NaN] as const);
+  checkCo2(table);
+  return table;
+}

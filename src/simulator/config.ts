@@ -44,6 +44,8 @@ export interface SimulationConfig {
   readonly diurnal: boolean;
   /** ppm: one value, or rows of (year, ppm) between which it is interpolated (moist model). */
   readonly co2: number | Co2Table;
+  /** Relative spread of factors drawn from the seed for uncertain parameters: 0 for none, 0.2 for an ensemble (moist model). */
+  readonly perturbedPhysics: number;
   /** Equilibrium warming per doubling of CO2, K (moist model). */
   readonly sensitivity: number;
 }
@@ -68,6 +70,7 @@ const DEFAULTS: Omit<SimulationConfig, "step" | "levels" | "variables"> = {
   diurnal: false,
   co2: 280,
   sensitivity: 3,
+  perturbedPhysics: 0,
 };
 
 const KEYS = [...Object.keys(DEFAULTS), "step", "levels", "variables"];
@@ -104,6 +107,7 @@ export function simulationConfig(given: Partial<SimulationConfig> = {}): Simulat
     throw new UsageError(`start '${base.start}' is not a date: write it as YYYY-MM-DD, such as 2001-01-01`);
   oneOf("land", base.land, ["none", "idealised"]);
   number("slabDepth", base.slabDepth, { least: 1, most: 1000 });
+  number("perturbedPhysics", base.perturbedPhysics, { least: 0, most: 1 });
   number("sensitivity", base.sensitivity, { least: 0, most: 10 });
   checkCo2(base.co2);
   const levels = base.levels ?? (base.model === "moist" ? 8 : 5);

@@ -3,7 +3,7 @@
  * convection schemes and their effect on the zonally averaged tropical circulation".
  *
  * A parcel rises from the lowest level, dry to saturation, then along the pseudo-adiabat. Between there and its level of neutral
- * buoyancy temperature relaxes to the parcel's and humidity to 70 % of its saturation, in two hours, so that enthalpy is kept:
+ * buoyancy temperature relaxes to the parcel's and humidity to 70 % of its saturation, in two hours (Frierson's control), so that enthalpy is kept:
  *
  *     dT = (T_ref - T) / tau,   dq = (q_ref - q) / tau,   P = -sum dq dp / g
  *
@@ -14,7 +14,7 @@ import type { Planet } from "./planet.js";
 import { LATENT_HEAT, saturationHumidity, saturationSlope, VAPOUR_CONSTANT } from "./thermodynamics.js";
 
 /** Reference relative humidity and time of adjustment (s), Frierson's (2007) control. */
-export const REFERENCE_HUMIDITY = 0.7;
+const REFERENCE_HUMIDITY = 0.7;
 export const ADJUSTMENT_TIME = 7200;
 
 /** K by which a saturated parcel may be colder than the air around it and still be followed. */
@@ -39,6 +39,7 @@ export interface MoistColumn {
 export function convectionSetting(
   levels: SigmaLevels,
   { specificHeat, gasConstant, gravity }: Planet,
+  options: { referenceHumidity?: number; adjustmentTime?: number } = {},
 ): ConvectionSetting {
   const { full, count } = levels;
   const logStep = full.map((sigma, k) => (k + 1 < count ? Math.log(sigma / full[k + 1]) : 0));
@@ -46,6 +47,8 @@ export function convectionSetting(
     specificHeat,
     gasConstant,
     gravity,
+    referenceHumidity: options.referenceHumidity ?? REFERENCE_HUMIDITY,
+    adjustmentTime: options.adjustmentTime ?? ADJUSTMENT_TIME,
     logStep,
     dryStep: logStep.map((log) => Math.exp((gasConstant / specificHeat) * log)),
     parcel: new Float64Array(count),
@@ -73,6 +76,9 @@ export interface ConvectionSetting {
   readonly specificHeat: number;
   readonly gasConstant: number;
   readonly gravity: number;
+  readonly referenceHumidity: number;
+  /** s. */
+  readonly adjustmentTime: number;
   /** ln(sigma_k / sigma_{k+1}) and its exponential to the power of kappa: a rise from level k + 1 to k. */
   readonly logStep: Float64Array;
   readonly dryStep: Float64Array;
@@ -165,7 +171,7 @@ function moistSlope(temperature: number, pressure: number, cp: number, R: number
 
 /** Adds the convective tendencies of one column; returns rain, kg m^-2 s^-1. */
 export function convection(setting: ConvectionSetting, column: MoistColumn): number {
-  const { specificHeat: cp, gravity, parcel, humidity } = setting;
+  const { specificHeat: cp, gravity, parcel, humidity, referenceHumidity } = setting;
   const { T, q, p, dp, dT, dq } = column;
   const L = T.length;
   const top = liftParcel(setting, T, q, p);
@@ -175,7 +181,7 @@ export function convection(setting: ConvectionSetting, column: MoistColumn): num
   let depth = 0;
   let reference = 0;
   for (let k = top; k < L; k++) {
-    humidity[k] = REFERENCE_HUMIDITY * saturationHumidity(parcel[k], p[k]);
+    humidity[k] = referenceHumidity * saturationHumidity(parcel[k], p[k]);
     dryRain += (q[k] - humidity[k]) * dp[k];
     warmRain += (cp / LATENT_HEAT) * (parcel[k] - T[k]) * dp[k];
     reference += humidity[k] * dp[k];
@@ -186,7 +192,7 @@ export function convection(setting: ConvectionSetting, column: MoistColumn): num
   // Deep: the parcel's temperatures are shifted so that warming equals rain. Shallow: both are mixed without rain.
   const moisture = deep ? 1 : (reference + dryRain) / reference;
   const shift = (LATENT_HEAT * ((deep ? dryRain : 0) - warmRain)) / (cp * depth);
-  const rate = 1 / ADJUSTMENT_TIME;
+  const rate = 1 / setting.adjustmentTime;
   for (let k = top; k < L; k++) {
     dT[k] += rate * (parcel[k] + shift - T[k]);
     dq[k] += rate * (moisture * humidity[k] - q[k]);

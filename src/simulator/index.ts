@@ -16,7 +16,7 @@ export {
   measureClimate,
   sectionSvg,
 } from "./climate.js";
-export { abruptCo2, co2At, type Co2Table, growingCo2 } from "./co2.js";
+export { abruptCo2, co2At, type Co2Table, growingCo2, parseCo2Table } from "./co2.js";
 export { MODELS, type ModelName, PRESSURE_LEVELS, type SimulationConfig, simulationConfig } from "./config.js";
 export { describeGrowth, ensemble, type ErrorGrowth, errorGrowth } from "./experiments.js";
 export {
@@ -28,6 +28,7 @@ export {
   type Station,
   USUAL_FLAWS,
 } from "./network.js";
+export { orographyFrom } from "./orography-file.js";
 export { decodeRestart, encodeRestart, perturbed } from "./restart.js";
 export {
   atmosphere,

@@ -2,8 +2,16 @@
  * The physics of the moist atmosphere, column by column in this order: radiation, surface, boundary layer, convection,
  * condensation, the slab. See `docs/atmosphere.md`.
  */
-import { condensation, convection, convectionSetting, type MoistColumn, moistColumn } from "./convection.js";
+import {
+  ADJUSTMENT_TIME,
+  condensation,
+  convection,
+  convectionSetting,
+  type MoistColumn,
+  moistColumn,
+} from "./convection.js";
 import { geopotential, type SigmaLevels } from "./levels.js";
+import { random } from "../tensor/random.js";
 import { DAY, type Planet } from "./planet.js";
 import type { Physics } from "./primitive.js";
 import {
@@ -16,7 +24,15 @@ import {
   sunshineShares,
   transmissions,
 } from "./radiation.js";
-import { LAND_DEPTH, mixing, oceanHeating, type SurfaceFluxes, surfaceFluxes, WATER_CAPACITY } from "./surface.js";
+import {
+  EXCHANGE,
+  LAND_DEPTH,
+  mixing,
+  oceanHeating,
+  type SurfaceFluxes,
+  surfaceFluxes,
+  WATER_CAPACITY,
+} from "./surface.js";
 import type { SphericalTransform } from "./transform.js";
 
 export interface MoistPhysicsOptions {
@@ -33,6 +49,22 @@ export interface MoistPhysicsOptions {
   readonly dayFraction?: (time: number) => number;
   /** c log2(CO2 / 280 ppm) at a model time: by how much the air is thicker to long waves. */
   readonly thickening: (time: number) => number;
+  /** What uncertain parameters are multiplied by: ensembles of perturbed physics. */
+  readonly factors?: PhysicsFactors;
+}
+
+export interface PhysicsFactors {
+  /** Of convection's time, of the surface's exchange, of the air's optical depth. */
+  readonly adjustmentTime: number;
+  readonly exchange: number;
+  readonly opticalDepth: number;
+}
+
+/** Factors near 1 from a seed: log-normal with the given relative spread, the optical depth a tenth of it (it sets the climate). */
+export function drawFactors(seed: number, spread: number): PhysicsFactors {
+  const draw = random(seed).split("physics");
+  const factor = (share: number): number => Math.exp(share * spread * draw.normal());
+  return { adjustmentTime: factor(1), exchange: factor(1), opticalDepth: factor(0.1) };
 }
 
 export interface MoistPhysics {
@@ -67,8 +99,15 @@ export function moistPhysics(options: MoistPhysicsOptions): MoistPhysics {
   const capacity = Float64Array.from(land, (share) => WATER_CAPACITY * (share * LAND_DEPTH + (1 - share) * slabDepth));
   const transport = oceanHeating(transform, land);
   const column: MoistColumn = moistColumn(L);
-  const setting = convectionSetting(levels, planet);
-  const surface = { specificHeat: cp, gasConstant: R, gravity, toGround: levels.full[L - 1] ** -kappa };
+  const factor = options.factors ?? { adjustmentTime: 1, exchange: 1, opticalDepth: 1 };
+  const setting = convectionSetting(levels, planet, { adjustmentTime: ADJUSTMENT_TIME * factor.adjustmentTime });
+  const surface = {
+    specificHeat: cp,
+    gasConstant: R,
+    gravity,
+    exchange: EXCHANGE * factor.exchange,
+    toGround: levels.full[L - 1] ** -kappa,
+  };
   const absorbed = new Float64Array(L);
   const sunshineShare = sunshineShares(levels);
   const height = new Float64Array(L);
@@ -81,7 +120,8 @@ export function moistPhysics(options: MoistPhysicsOptions): MoistPhysics {
   const physics: Physics = ({ columns, tendencies, grid, out, leap, time, elapsed }) => {
     const day = Math.floor(time / DAY);
     if (day !== transmissionDay) {
-      for (let j = 0; j < nlat; j++) transmissions(levels, mu[j], thickening(day * DAY), transmission, j * L);
+      for (let j = 0; j < nlat; j++)
+        transmissions(levels, mu[j], factor.opticalDepth * (1 + thickening(day * DAY)) - 1, transmission, j * L);
       transmissionDay = day;
     }
     const declination = sineOfDeclination(yearFraction(time));

@@ -14,7 +14,7 @@ import {
   transmissions,
 } from "./radiation.js";
 import { atmosphere } from "./simulate.js";
-import { mixing, oceanHeating, type SurfaceFluxes, surfaceFluxes } from "./surface.js";
+import { EXCHANGE, mixing, oceanHeating, type SurfaceFluxes, surfaceFluxes } from "./surface.js";
 import {
   LATENT_HEAT,
   saturationHumidity,
@@ -168,7 +168,7 @@ describe("convection and condensation", () => {
 });
 
 describe("the surface", () => {
-  const setting = { ...EARTH, toGround: levels.full[L - 1] ** (-2 / 7) };
+  const setting = { ...EARTH, exchange: EXCHANGE, toGround: levels.full[L - 1] ** (-2 / 7) };
 
   it("gives the air what it takes from the ground", () => {
     const column = tropics(0.8);

@@ -6,7 +6,7 @@ import type { Atmosphere } from "./atmosphere.js";
 import type { SimulationConfig } from "./config.js";
 import { primitiveAtmosphere, startAtRest } from "./dry.js";
 import { defaultHalfLevels, sigmaLevels } from "./levels.js";
-import { type EnergyMeans, moistPhysics } from "./moist-physics.js";
+import { drawFactors, type EnergyMeans, moistPhysics } from "./moist-physics.js";
 import { idealisedLand, orographyOn } from "./orography.js";
 import { DAY, EARTH } from "./planet.js";
 import { primitiveModel, type PrimitiveModel } from "./primitive.js";
@@ -50,6 +50,7 @@ export function moistAtmosphere(config: SimulationConfig, clock: MoistClock): Mo
     land,
     yearFraction: config.seasonal ? clock.yearFraction : () => 0,
     dayFraction: config.diurnal ? clock.dayFraction : undefined,
+    factors: drawFactors(config.seed, config.perturbedPhysics),
     thickening: (time) => sensitivity * Math.log2(clock.co2(time) / 280),
   });
   const drag = new Float64Array(levels.count);

@@ -11,8 +11,8 @@ import { STEFAN_BOLTZMANN } from "./thermodynamics.js";
 /** W/m^2. */
 export const SOLAR_CONSTANT = 1360;
 
-export const TAU_EQUATOR = 7;
-export const TAU_POLE = 2.8;
+export const TAU_EQUATOR = 7.6;
+export const TAU_POLE = 3.2;
 const LINEAR_SHARE = 0.1;
 
 /** Transmission exp(-dtau) of every level at one latitude, into `out`; `thickening` is c log2(CO2 / 280 ppm). */

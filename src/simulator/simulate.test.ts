@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { memoryDataset, variable } from "../data/dataset.js";
 import { ndarray } from "../tensor/ndarray.js";
-import { checkCo2, co2At, growingCo2 } from "./co2.js";
+import { checkCo2, co2At, growingCo2, parseCo2Table } from "./co2.js";
 import { simulationConfig } from "./config.js";
 import { errorGrowth, ensemble } from "./experiments.js";
 import { byOwner, observe, observingNetwork, USUAL_FLAWS } from "./network.js";
@@ -16,6 +16,7 @@ import {
 import { primitiveModel } from "./primitive.js";
 import { startAtRest } from "./dry.js";
 import { defaultHalfLevels, sigmaLevels } from "./levels.js";
+import { orographyFrom } from "./orography-file.js";
 import { decodeRestart, encodeRestart, perturbed } from "./restart.js";
 import { atmosphere, simulate, simulateDataset, type Snapshot } from "./simulate.js";
 import { BlowUpError } from "./stability.js";
@@ -123,6 +124,40 @@ describe("bad input is refused before the run", () => {
         2000.5,
       ),
     ).toBe(305);
+  });
+});
+
+describe("what a user brings", () => {
+  it("a table of CO2 is read by its columns, its holes refused", () => {
+    expect(parseCo2Table("time,CH4,CO2\n2000.5,1.7,368\n2001.5,1.7,370\n")).toEqual([
+      [2000.5, 368],
+      [2001.5, 370],
+    ]);
+    expect(() => parseCo2Table("year,CO2\n1750,278\n1850,285\n")).toThrow(/no value between 1750 and 1850/);
+    expect(() => parseCo2Table("year,CO2\n2000,368\n2001,\n")).toThrow(/row 2/);
+    expect(() => parseCo2Table("a,b\n1,2\n", "x.csv")).toThrow(/x.csv: has columns a, b/);
+  });
+
+  it("mountains come from any global grid, the sea as 0", async () => {
+    const latitudes = Float64Array.from({ length: 91 }, (_, j) => 90 - 2 * j);
+    const longitudes = Float64Array.from({ length: 180 }, (_, i) => 2 * i);
+    const values = new Float32Array(91 * 180).fill(Number.NaN);
+    for (let i = 0; i < 180; i++) for (let j = 20; j < 30; j++) values[j * 180 + i] = 1000; // 50 to 30 N
+    const file = memoryDataset({
+      latitude: { dims: ["latitude"], data: ndarray("float64", [91], latitudes) },
+      longitude: { dims: ["longitude"], data: ndarray("float64", [180], longitudes) },
+      z: {
+        dims: ["latitude", "longitude"],
+        data: ndarray("float32", [91, 180], values),
+        attrs: { standard_name: "surface_altitude" },
+      },
+    });
+    const heights = await orographyFrom(file, { truncation: 10 });
+    const { nlon, latitudes: rows } = sphericalTransform(10);
+    rows.forEach((latitude, j) => {
+      if (latitude > 36 && latitude < 45) expect(heights[j * nlon + 3]).toBe(1000);
+      if (latitude < 20) expect(heights[j * nlon + 3]).toBe(0);
+    });
   });
 });
 

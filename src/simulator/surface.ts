@@ -63,6 +63,8 @@ export interface SurfaceSetting {
   readonly gravity: number;
   /** sigma_L^-kappa: brings the lowest temperature to the ground. */
   readonly toGround: number;
+  /** Exchange coefficient C of heat and water. */
+  readonly exchange: number;
 }
 
 /** Adds the surface's tendencies to the lowest level, friction's heat among them; `land` from 0 to 1. */
@@ -82,7 +84,7 @@ export function surfaceFluxes(
   const speed = Math.sqrt(u[k] * u[k] + v[k] * v[k] + GUST * GUST);
   const wetness = 1 - land * (1 - LAND_WETNESS);
   const perMass = gravity / dp[k];
-  const flow = density * EXCHANGE * speed;
+  const flow = density * setting.exchange * speed;
   const evaporation = flow * wetness * Math.max(0, saturationHumidity(ground, surfacePressure) - q[k]);
   const sensible = flow * cp * (ground - air);
   out.sensible = sensible;
