@@ -12,13 +12,14 @@ import {
 import os from "node:os";
 import path from "node:path";
 import fc from "fast-check";
+import { NetCDFReader } from "netcdfjs";
 import { afterAll, describe, expect, it } from "vitest";
 import { DataError } from "../errors.js";
 import { type DType, float32, type NdArray, sizeOf, TYPED_ARRAYS } from "../tensor/ndarray.js";
 import { readCoordinate, readTimes } from "./coords.js";
 import { type Dataset, memoryDataset, type Selection, variable } from "./dataset.js";
 import { openDataset } from "./open.node.js";
-import { writeNetcdf } from "./write-netcdf.node.js";
+import { writeClassicNetcdf, writeNetcdf } from "./write-netcdf.node.js";
 import { appendZarr, createZarr, writeZarr } from "./write-zarr.node.js";
 
 const temporary = mkdtempSync(path.join(os.tmpdir(), "foehn-formats-"));
@@ -79,6 +80,7 @@ const WRITERS: Record<string, (dataset: Dataset, target: string) => Promise<void
   "zarr v2": (dataset, target) => writeZarr(dataset, target, { zarrFormat: 2, chunks: { time: 4, longitude: 3 } }),
   "zarr v3 plain": (dataset, target) => writeZarr(dataset, target, { level: 0 }),
   netcdf4: (dataset, target) => writeNetcdf(dataset, target, { chunks: { time: 4, latitude: 2 }, unlimited: ["time"] }),
+  netcdf3: (dataset, target) => writeClassicNetcdf(dataset, target),
 };
 
 describe.each(Object.entries(WRITERS))("%s", (name, write) => {
@@ -193,6 +195,26 @@ describe("other programs", () => {
     ])
       expect(header).toContain(line);
     expect(header).not.toContain("float longitude(longitude)");
+    await writeClassicNetcdf(sample(), at("classic.nc"));
+    expect(execFileSync("ncdump", ["-k", at("classic.nc")], { encoding: "utf8" }).trim()).toBe("cdf5");
+    const values = execFileSync("ncdump", ["-v", "count,single", at("classic.nc")], { encoding: "utf8" });
+    expect(values.replace(/\s+/g, " ")).toContain(
+      "count = 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19 ;",
+    );
+  });
+
+  it("netcdfjs reads our CDF-2", async () => {
+    const dataset = memoryDataset({
+      x: { dims: ["x"], data: ramp("float64", [3]), attrs: { units: "m", both: [1.5, 2] } },
+      v: { dims: ["y", "x"], data: ramp("float32", [2, 3]) },
+      s: { dims: ["y", "x"], data: ramp("int16", [2, 3]) },
+    });
+    await writeClassicNetcdf(dataset, at("cdf2.nc"));
+    const reader = new NetCDFReader(readFileSync(at("cdf2.nc")));
+    expect(reader.version).toBe("64-bit offset format");
+    expect(reader.getDataVariable("v").flat()).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(reader.getDataVariable("s").flat()).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(reader.variables[0].attributes.map(({ name, value }) => [name, value])).toContainEqual(["units", "m"]);
   });
 
   it.skipIf(!has("ncep-air-na"))(

@@ -4,7 +4,7 @@
  *
  *     await writeNetcdf(dataset, "out.nc");
  */
-import { rm } from "node:fs/promises";
+import { open, rm } from "node:fs/promises";
 import type * as H5 from "h5wasm";
 import h5wasm from "h5wasm/node";
 import { DataError } from "../errors.js";
@@ -13,6 +13,7 @@ import type { Attributes, AttributeValue, Dataset, Variable } from "./dataset.js
 import { besidePath, cannotWrite, type Overwrite, takePlace } from "./files.node.js";
 import { hdf5Library, hdf5Reason } from "./hdf5.node.js";
 import { chunkShape, pieces, templateOf } from "./template.js";
+import { writeNetcdf3 } from "./write-netcdf3.js";
 
 export interface NetcdfWriteOptions {
   /** Deflate's level, 0 (none) to 9. */
@@ -41,6 +42,27 @@ const HDF5_TYPES: Partial<Record<DType, { code: string; dtype: DType }>> = {
   uint8: { code: "<B", dtype: "uint8" },
   bool: { code: "<B", dtype: "uint8" },
 };
+
+/** Writes a whole dataset in the classic format (CDF-2, or CDF-5 where types or sizes ask for it), beside its place first. */
+export async function writeClassicNetcdf(
+  dataset: Dataset,
+  target: string,
+  options: { overwrite?: Overwrite } = {},
+): Promise<void> {
+  const beside = await besidePath(target, options);
+  const file = await open(beside, "w").catch((cause: Error) => cannotWrite(target, cause));
+  try {
+    await writeNetcdf3(dataset, {
+      write: async (offset, bytes) => void (await file.write(bytes, 0, bytes.length, offset)),
+    });
+    await file.close();
+    await takePlace(beside, target);
+  } catch (error) {
+    await file.close().catch(() => {});
+    await rm(beside, { force: true });
+    throw error instanceof DataError ? error : cannotWrite(target, error as Error);
+  }
+}
 
 /** Writes a whole dataset as NetCDF-4, piece by piece, beside its place first. */
 export async function writeNetcdf(dataset: Dataset, target: string, options: NetcdfWriteOptions = {}): Promise<void> {
