@@ -1,8 +1,9 @@
 /**
- * Any readable data into Zarr or NetCDF: part of it, under other names, in other units.
+ * Any readable data into Zarr or NetCDF: part of it, on another grid, under other names, in other units.
  *
  *     await convertDataset(dataset, "out.zarr", { variables: ["t2m"], units: { t2m: "degC" } });
  */
+import { globalGrid, type Grid, type RegridMethod } from "../earth/regrid/index.js";
 import { conversion } from "../earth/units.js";
 import { identify } from "../earth/variables.js";
 import { DataError, FoehnError, UsageError } from "../errors.js";
@@ -11,14 +12,15 @@ import { asArray } from "./blocks.js";
 import { ordered, withLongitudes } from "./coords.js";
 import { type Dataset, type Variable, variable } from "./dataset.js";
 import type { Overwrite } from "./files.node.js";
+import { regridded } from "./regrid.js";
 import { subset, type SubsetOptions } from "./subset.js";
 import { mappedVariable, renamed, withVariables } from "./views.js";
-import { writeNetcdf } from "./write-netcdf.node.js";
+import { writeClassicNetcdf, writeNetcdf } from "./write-netcdf.node.js";
 import { writeZarr } from "./write-zarr.node.js";
 
 export interface ConvertOptions extends SubsetOptions {
   /** Told by the target's ending unless given. */
-  readonly format?: "zarr" | "zarr2" | "netcdf";
+  readonly format?: "zarr" | "zarr2" | "netcdf" | "netcdf3";
   /** New names of variables and dimensions, by old ones. */
   readonly rename?: Readonly<Record<string, string>>;
   /** New units, by (old) variable names. */
@@ -27,6 +29,9 @@ export interface ConvertOptions extends SubsetOptions {
   readonly sort?: readonly string[];
   /** Longitudes from this one on: 0 or -180. */
   readonly longitudesFrom?: number;
+  /** A grid, or a global one by its size (`360x181`), and how to get there (bilinear unless given). */
+  readonly grid?: Grid | string;
+  readonly method?: RegridMethod;
   readonly chunks?: Readonly<Record<string, number>>;
   readonly overwrite?: Overwrite;
 }
@@ -37,6 +42,7 @@ export async function convertDataset(dataset: Dataset, target: string, options: 
   const result = await transformed(dataset, options);
   const { chunks, overwrite } = options;
   if (format === "netcdf") await writeNetcdf(result, target, { chunks, overwrite });
+  else if (format === "netcdf3") await writeClassicNetcdf(result, target, { overwrite });
   else await writeZarr(result, target, { chunks, overwrite, zarrFormat: format === "zarr2" ? 2 : 3 });
   return result;
 }
@@ -56,6 +62,10 @@ export async function transformed(dataset: Dataset, options: ConvertOptions): Pr
   for (const dim of sort) result = await ordered(result, dim);
   if (longitudesFrom !== undefined) result = await withLongitudes(result, { from: longitudesFrom });
   result = await subset(result, options);
+  if (options.grid !== undefined) {
+    const grid = typeof options.grid === "string" ? globalGrid(options.grid) : options.grid;
+    result = await regridded(result, grid, { method: options.method });
+  }
   if (Object.keys(units).length > 0)
     result = withVariables(
       result,
