@@ -1,5 +1,6 @@
 /** The rows that verification gives: scores, and differences from the baselines. */
 import { blockLength, drawBlocks, type Draw, interval, resampledSums } from "./bootstrap.js";
+import { falseDiscoveryRates } from "./statistics/tests.js";
 import { EE, evaluate, type Row, type Score, W } from "./scores/sums.js";
 
 export interface ScoreRow {
@@ -25,6 +26,8 @@ export interface ComparisonRow extends ScoreRow {
   readonly skill: number | null;
   /** Two-sided bootstrap probability of a difference this far from 0 if there were none. */
   readonly p: number | null;
+  /** False-discovery rate over all differences of this metric at which this one would be called real; null without p. */
+  readonly q: number | null;
   /** Whether the forecast is better, by the score's own direction. */
   readonly better: boolean;
 }
@@ -97,6 +100,7 @@ export function rowsOf(
         high,
         skill: score.better === "low" && theirs > 0 ? 1 - own / theirs : null,
         p: differences ? tailProbability(differences) : null,
+        q: null,
         better: cost(own) < cost(theirs),
       });
     }
@@ -133,4 +137,17 @@ function sampleBlockLength({ forecast, baselines }: Sample): number {
   const own = loss(forecast);
   const series = [own, ...[...baselines.values()].map((rows) => loss(rows).map((x, t) => own[t] - x))];
   return Math.max(...series.map(blockLength));
+}
+
+/** Fills in `q`, metric by metric: a scorecard of many cells has some that differ by chance (Benjamini and Hochberg 1995). */
+export function withDiscoveryRates(comparisons: readonly ComparisonRow[]): ComparisonRow[] {
+  const out = [...comparisons];
+  for (const metric of new Set(comparisons.map((c) => c.metric))) {
+    const indices = [...comparisons.keys()].filter(
+      (i) => comparisons[i].metric === metric && comparisons[i].p !== null,
+    );
+    const rates = falseDiscoveryRates(indices.map((i) => comparisons[i].p!));
+    indices.forEach((i, k) => (out[i] = { ...comparisons[i], q: rates[k] }));
+  }
+  return out;
 }

@@ -9,7 +9,7 @@
  * starts; differences from baselines are over the same starts and the same resamples.
  */
 import type { Dataset } from "../data/dataset.js";
-import { formatTime, MS_PER_HOUR } from "../earth/time.js";
+import { formatTime } from "../earth/time.js";
 import { latitudeWeights, type WeightKind } from "../earth/weights.js";
 import { nearest, UsageError } from "../errors.js";
 import {
@@ -19,14 +19,24 @@ import {
   persistenceOnly,
   type TimeRange,
 } from "../tasks/baselines/index.js";
-import { type Channel, type Series, stateAt, stateSize, stepOf } from "../tasks/series.js";
+import type { Channel, Series } from "../tasks/series.js";
+import { accumulate } from "./accumulate.js";
 import { type Cases, collectCases, type LeadMaps, leadMaps, leadsToDraw } from "./cases.js";
-import { ensembleKernel } from "./ensemble/kernel.js";
-import { leadsPerBlock, pair, type Pairing, readBlock } from "./pairing.js";
+import { type Event, eventScore, eventsOf, isEventMetric, limitsOf } from "./events.js";
+import { pair } from "./pairing.js";
 import { regionWeights } from "./regions.js";
-import { type ComparisonRow, FEWEST_STARTS, type RowOptions, rowsOf, type ScoreRow } from "./rows.js";
+import {
+  type ComparisonRow,
+  FEWEST_STARTS,
+  type RowOptions,
+  rowsOf,
+  type ScoreRow,
+  withDiscoveryRates,
+} from "./rows.js";
 import { SCORES } from "./scores/index.js";
-import { addField, rowWidth, type Score } from "./scores/sums.js";
+import { rankHistogram } from "./scores/rank-histogram.js";
+import { addRows, type Score } from "./scores/sums.js";
+import { type LeadSpectra, leadSpectra } from "./spectra/lead-spectra.js";
 import { SumTable } from "./sum-table.js";
 
 export interface VerifyOptions {
@@ -85,6 +95,10 @@ export interface Verification {
   readonly maps: readonly LeadMaps[];
   /** A middling, the best and the worst start, with their fields. */
   readonly cases: readonly Cases[];
+  /** Of forecast and truth at the same leads; none for a regional grid. */
+  readonly spectra: readonly LeadSpectra[];
+  /** Of an ensemble, over the whole grid, at the same leads. */
+  readonly ranks: readonly { channel: number; lead: number; histogram: Float64Array }[];
 }
 
 export async function verifyForecast(options: VerifyOptions): Promise<Verification> {
@@ -95,19 +109,27 @@ export async function verifyForecast(options: VerifyOptions): Promise<Verificati
   });
   const { truth, channels, starts, leadHours } = pairing;
   const members = pairing.forecast.dims["member"] ?? 1;
-  const scores = scoresNamed(options.metrics, members);
+  const events = eventsOf(options.metrics ?? []);
+  const wanted = scoresNamed(options.metrics, members, events);
   const notes = [...pairing.notes];
   const trainRange = options.trainPeriod ?? [truth.times[0], starts[0].time];
   if (trainRange[1] > starts[0].time)
     notes.push("The training period of the baselines reaches into the verified starts: they have an unfair advantage.");
   const { baselines, climatology } = fit(truth, trainRange, options.climatologyWindow, seed, notes);
 
+  const scores = wanted.filter((score) => climatology || !score.needsClimatology);
   const rowWeights = latitudeWeights(truth.latitudes, weights);
   const cellWeights = regions.map((name) => regionWeights(name, truth.latitudes, truth.longitudes, rowWeights));
   const table = new SumTable(channels.length, leadHours.length, regions.length, ["", ...baselines.map((b) => b.name)]);
   const drawn = leadsToDraw(leadHours);
   const maps = leadMaps(pairing, drawn);
-  await accumulate(pairing, baselines, climatology, cellWeights, table, maps, options.onProgress);
+  const spectra = leadSpectra(pairing, drawn);
+  const training = [...truth.times.keys()].filter(
+    (t) => truth.times[t] >= trainRange[0] && truth.times[t] < trainRange[1],
+  );
+  const limits = limitsOf(events, truth, training);
+  const { onProgress } = options;
+  await accumulate({ pairing, baselines, climatology, cellWeights, events, limits, table, maps, spectra, onProgress });
 
   const rowOptions: RowOptions = { scores, confidence, resamples, seed };
   const rows: ScoreRow[] = [];
@@ -132,6 +154,11 @@ export async function verifyForecast(options: VerifyOptions): Promise<Verificati
       }),
     ),
   );
+  for (const { name } of scores.filter((score) => isEventMetric(score.name)))
+    if (!rows.some((row) => row.metric === name))
+      notes.push(
+        `'${name}' has no value: the event never happens here or always does; choose a threshold inside the data.`,
+      );
   if (starts.length < FEWEST_STARTS)
     notes.push(
       `${starts.length === 1 ? "A single start has" : `${starts.length} starts have`} no interval: verify ${FEWEST_STARTS} starts or more to tell skill from luck.`,
@@ -162,7 +189,19 @@ export async function verifyForecast(options: VerifyOptions): Promise<Verificati
     notes,
   };
   const cases = await collectCases(pairing, table, baselines, drawn);
-  return { meta, rows, comparisons, latitudes: truth.latitudes, longitudes: truth.longitudes, maps, cases };
+  const ranks = rankHistograms(table, channels.length, drawn, members);
+  const { latitudes, longitudes } = truth;
+  return {
+    meta,
+    rows,
+    comparisons: withDiscoveryRates(comparisons),
+    latitudes,
+    longitudes,
+    maps,
+    cases,
+    spectra,
+    ranks,
+  };
 }
 
 /** The long name that the forecast or else the truth gives the variable, with its level. */
@@ -172,9 +211,22 @@ function labelOf({ name, variable, levelValue }: Channel, { truth }: VerifyOptio
   return levelValue === undefined ? long : `${long} at ${levelValue}`;
 }
 
-function scoresNamed(wanted: readonly string[] | undefined, members: number): Score[] {
+function rankHistograms(table: SumTable, channels: number, leads: readonly number[], members: number) {
+  if (members === 1) return [];
+  return Array.from({ length: channels }, (_, channel) =>
+    leads.flatMap((lead) => {
+      const [rows] = table.samples(channel, lead, 0);
+      return rows.length === 0
+        ? []
+        : [{ channel, lead, histogram: rankHistogram(addRows(rows, rows[0].length), members) }];
+    }),
+  ).flat();
+}
+
+function scoresNamed(wanted: readonly string[] | undefined, members: number, events: readonly Event[]): Score[] {
   const names = wanted ?? [...DEFAULT_METRICS, ...(members > 1 ? ENSEMBLE_METRICS : [])];
   return names.map((name) => {
+    if (isEventMetric(name)) return eventScore(name, events, members);
     const found = SCORES.find((score) => score.name === name);
     if (found?.needsEnsemble && members === 1)
       throw new UsageError(`'${name}' is a score of ensembles, and the forecast has no member dimension; leave it out`);
@@ -204,63 +256,6 @@ function fit(
   }
   const baselines = fitBaselines(truth, { trainRange, climatologyWindow, seed });
   return { baselines, climatology: baselines.climatology };
-}
-
-async function accumulate(
-  { truth, channels, starts, leadHours, forecast: dataset }: Pairing,
-  baselines: readonly Baseline[],
-  climatology: Climatology | undefined,
-  cellWeights: readonly Float64Array[],
-  table: SumTable,
-  maps: readonly LeadMaps[],
-  onProgress?: (done: number, total: number) => void,
-): Promise<void> {
-  const size = stateSize(truth);
-  const cells = size / channels.length;
-  const step = stepOf(truth);
-  const members = dataset.dims["member"] ?? 1;
-  const variables = [...new Set(channels.map((c) => c.variable))];
-  const block = Math.min(...variables.map(leadsPerBlock));
-  for (const [s, start] of starts.entries()) {
-    for (let from = 0; from < leadHours.length; from += block) {
-      const to = Math.min(from + block, leadHours.length);
-      const blocks = new Map(
-        await Promise.all(
-          variables.map(async (v) => [v, await readBlock(v, start.index, { start: from, stop: to })] as const),
-        ),
-      );
-      for (let l = from; l < to; l++) {
-        if (start.validIndices[l] < 0) continue;
-        const leadSteps = (leadHours[l] * MS_PER_HOUR) / step;
-        const guesses = baselines.map((b) => b.predict([start.truthIndex], leadSteps));
-        const mean = climatology?.at(truth.times[start.validIndices[l]]);
-        const state = stateAt(truth, start.validIndices[l]);
-        for (const [c, { variable, level = 0 }] of channels.entries()) {
-          const part = (of: Float32Array) => of.subarray(c * cells, (c + 1) * cells);
-          const fields = Array.from({ length: members }, (_, m) => blocks.get(variable)!.field(l - from, level, m));
-          const ensemble = members > 1 ? ensembleKernel(members).run(fields, part(state)) : undefined;
-          const field = ensemble?.mean ?? fields[0];
-          const observed = maskedBy(part(state), field);
-          maps.find((m) => m.channel === c && m.lead === l)?.add(field, observed);
-          const against = { truth: observed, climatology: mean && part(mean) };
-          for (const [r, weights] of cellWeights.entries())
-            table.add(c, l, r, s, [
-              addField(new Float64Array(rowWidth(members)), { forecast: field, weights, ensemble, ...against }),
-              ...guesses.map((guess) =>
-                addField(new Float64Array(rowWidth(members)), { forecast: part(guess), weights, ...against }),
-              ),
-            ]);
-        }
-      }
-    }
-    onProgress?.(s + 1, starts.length);
-  }
-}
-
-/** The truth without the cells that the forecast lacks, so that baselines are scored on the same cells. */
-function maskedBy(truth: Float32Array, forecast: Float32Array | Float64Array): Float32Array {
-  if (!forecast.some(Number.isNaN)) return truth;
-  return truth.map((x, i) => (Number.isNaN(forecast[i]) ? NaN : x));
 }
 
 const describeGrid = ({ latitudes, longitudes }: Series): string => {

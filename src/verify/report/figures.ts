@@ -5,7 +5,9 @@ import { channelName, digits } from "../table.js";
 import type { Verification } from "../verify.js";
 import { type ChartLine, lineChart } from "./line-chart.js";
 import { levelsFor, map, type MapKind } from "./map.js";
+import { rankChart } from "./rank-chart.js";
 import { scorecard, type ScorecardCell } from "./scorecard.js";
+import { spectrumChart } from "./spectrum-chart.js";
 import { prettyUnits } from "./svg.js";
 
 export interface Figure {
@@ -72,18 +74,44 @@ export function scorecardFigures({ meta, comparisons }: Verification, region = "
           row: channelName(c),
           lead: c.lead_hours,
           skill: c.skill!,
-          significant: c.low !== null && (c.low > 0 || c.high! < 0),
+          significant: c.q !== null && c.q < 0.05,
         }),
       );
     return {
       name: fileName("scorecard", name, region),
       svg: scorecard({
         title: `Against ${name}`,
-        subtitle: "RMSE removed, %; bold with a dot: the interval excludes 0",
+        subtitle: "RMSE removed, %; bold with a dot: real at a false-discovery rate of 5 %",
         cells,
       }),
     };
   });
+}
+
+/** Spectra and rank histograms of one variable at the drawn leads, where there are any. */
+export function structureFigures({ meta, spectra, ranks }: Verification, channel: number): Figure[] {
+  const { name, units } = meta.variables[channel];
+  const hours = (lead: number) => `${meta.leadHours[lead]} h`;
+  return [
+    ...spectra
+      .filter((s) => s.channel === channel)
+      .map((s) => ({
+        name: fileName("spectrum", name, `${meta.leadHours[s.lead]}h`),
+        svg: spectrumChart({
+          title: `Spectrum at ${hours(s.lead)}`,
+          units: `(${prettyUnits(units)})² m`,
+          forecast: s.forecast(),
+          truth: s.truth(),
+        }),
+      }))
+      .filter(({ svg }) => svg !== ""),
+    ...ranks
+      .filter((r) => r.channel === channel)
+      .map((r) => ({
+        name: fileName("ranks", name, `${meta.leadHours[r.lead]}h`),
+        svg: rankChart({ title: `Rank histogram at ${hours(r.lead)}`, histogram: r.histogram }),
+      })),
+  ];
 }
 
 /** A middling start's forecast and truth, on one scale, and its error. */
@@ -171,6 +199,7 @@ export function allFigures(result: Verification): Figure[] {
   return [
     ...regions.flatMap((region) => scorecardFigures(result, region)),
     ...meta.variables.flatMap(({ name }) => regions.flatMap((region) => scoreFigures(result, name, region))),
+    ...meta.variables.flatMap((_, channel) => structureFigures(result, channel)),
     ...maps.flatMap(({ channel, lead }) => [
       ...caseFigures(result, channel, lead),
       ...errorFigures(result, channel, lead),

@@ -11,6 +11,7 @@ import {
   caseFigures,
   errorFigures,
   type Figure,
+  structureFigures,
   metricTitle,
   scorecardFigures,
   scoreFigures,
@@ -39,7 +40,7 @@ export function reportHtml(
     return section(
       heading(variable),
       channel > 0 ? paragraph(headline(result, variable.name).evidence) : "", // the first one's stands at the top
-      grid("charts", curves),
+      grid("charts", [...curves, ...structureFigures(result, channel)]),
       ...maps,
     );
   });
@@ -81,12 +82,14 @@ function header(title: string, result: Verification): string {
   const facts: [string, string][] = [
     ["Forecast", baseName(meta.forecast)],
     ["Truth", baseName(meta.truth)],
+    ["Members", `${meta.members}`],
     ["Starts", `${meta.starts}, from ${short(meta.firstStart)} to ${short(meta.lastStart)}`],
     ["Leads", `${meta.leadHours[0]} to ${meta.leadHours[meta.leadHours.length - 1]} h (${meta.leadHours.length})`],
     ["Grid", `${meta.grid}; ${WEIGHT_WORDS[meta.weights]}`],
     ["Baselines fitted on", `${short(meta.training[0])} to ${short(meta.training[1])}`],
     ["Intervals", meta.intervals],
   ];
+  if (meta.members === 1) facts.splice(2, 1);
   const claims = meta.variables.map(({ name }) => headline(result, name).claim);
   const lead = claims.length > 3 ? [summaryClaim(result)] : claims;
   return `<header>
