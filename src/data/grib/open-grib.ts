@@ -9,7 +9,7 @@
  * could not be read is listed, a sentence each, in the dataset's attribute `problems`.
  */
 import { DataError } from "../../errors.js";
-import { type NdArray, sizeOf } from "../../tensor/ndarray.js";
+import { type NdArray, sizeOf, toNumbers } from "../../tensor/ndarray.js";
 import {
   type Attributes,
   type Dataset,
@@ -275,11 +275,11 @@ function cubeVariable(
         else
           await read(field, (values) => {
             const all: NdArray<"float64"> = { dtype: "float64", shape: place.shape, data: values };
-            data.set(whole ? values : (select(all, inner) as typeof all).data, begin);
+            data.set(whole ? values : toNumbers(select(all, inner)), begin);
           });
       }
       const kept = axes.filter(({ keep }) => keep).map(({ indices }) => indices.length);
-      return { dtype, shape: kept, data } as NdArray;
+      return { dtype, shape: kept, data };
     },
   };
 }
