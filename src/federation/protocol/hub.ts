@@ -60,6 +60,8 @@ export interface HubOptions {
 
 /** Events taken at a time, and the longest wait for one, milliseconds. */
 const [BATCH, PATIENCE] = [256, 1000];
+/** Refusals one after another after which a site is no longer invited, until it is started anew. */
+const STRIKES = 3;
 
 /** Coordinates the run to its end and returns the last model. Throws what `signal` was aborted with. */
 export async function runHub(options: HubOptions): Promise<Parameters> {
@@ -191,7 +193,10 @@ class Hub {
   async #open(): Promise<void> {
     const { schedule, seed, masking } = this.plan.config;
     await this.#members.refresh();
-    const active = this.#members.active();
+    const active = this.#members.active().filter(({ site, session }) => {
+      const { strikes } = this.state.history[site] ?? {};
+      return strikes?.session !== session || strikes.count < STRIKES;
+    });
     // The first round waits for company; a run that has begun goes on with whoever is there.
     const fewest = Object.keys(this.state.history).length === 0 ? schedule.minSites : 1;
     if (active.length < fewest) {
@@ -293,6 +298,9 @@ class Hub {
       if (arrived === DUPLICATE) continue;
       if (typeof arrived === "string") {
         refused[site] = arrived;
+        const { strikes, ...rest } = history[site] ?? { invited: 0, answered: 0 };
+        const session = this.#members.get(site)?.session ?? "";
+        history[site] = { ...rest, strikes: { session, count: strikes?.session === session ? strikes.count + 1 : 1 } };
         await this.#decide(site, { round: this.state.round, outcome: "refused", reason: arrived });
         continue;
       }
@@ -304,7 +312,11 @@ class Hub {
       received.push(site);
       const known = history[site] ?? { invited: 0, answered: 0 };
       const { seconds, steps } = arrived.accepted;
-      history[site] = { ...known, answered: known.answered + 1, speed: updatedSpeed(known.speed, seconds, steps) };
+      history[site] = {
+        invited: known.invited,
+        answered: known.answered + 1,
+        speed: updatedSpeed(known.speed, seconds, steps),
+      };
     }
     await this.#commit({ accepted, refused, history, cursor: events.at(-1)!.sequence });
     await Promise.all(received.map((site) => this.#decide(site, { round: this.state.round, outcome: "received" })));

@@ -27,6 +27,8 @@ export const memberSchema = z.strictObject({
   variables: z.array(text).max(1000),
   device: text,
   status: z.enum(["here", "left"]),
+  /** Changes each time the site is started. */
+  session: text,
   /** Counts up: the hub sees by its own clock when a site was heard of. */
   beat: whole,
   signature: text,
@@ -134,7 +136,15 @@ export const hubSchema = roundSchema.extend({
   /** Rounds at which each site's EF21 memory was last written. */
   memories: record(whole).optional(),
   /** Invitations and answers of each site so far, and its seconds a step. */
-  history: record(z.strictObject({ invited: whole, answered: whole, speed: z.number().optional() })),
+  history: record(
+    z.strictObject({
+      invited: whole,
+      answered: whole,
+      speed: z.number().optional(),
+      /** Refusals one after another in a session. */
+      strikes: z.strictObject({ session: text, count: whole }).optional(),
+    }),
+  ),
 });
 export type HubState = z.infer<typeof hubSchema>;
 

@@ -135,6 +135,7 @@ class Site {
   readonly #store: SiteStore;
   readonly #identity: Identity;
   #plan: Plan | undefined;
+  readonly #session = crypto.randomUUID();
   #beats = 0;
   #lastBeat = 0;
   #rounds = 0;
@@ -165,6 +166,7 @@ class Site {
         variables: [...variables],
         device,
         status,
+        session: this.#session,
         beat: this.#beats++,
       },
       this.#identity,
@@ -334,6 +336,10 @@ class Site {
     const { model, shared, memory, trained, seconds, skill } = round;
     const { samples } = trainer.describe();
     const params = flatten(trained.params, state.layout);
+    if (!params.every(Number.isFinite))
+      throw new FoehnError(
+        `training at site '${site}' diverged in round ${state.round}; lower its learning rate or check its data`,
+      );
     const done = plan.strategy.finish?.(memory, model, { ...trained, params, samples }, shared);
     const { payload, accepted, refused } = await this.#pack(state, difference(params, model), done?.extras, memory);
     for (const [name, vector] of done?.memory ?? []) accepted.set(name, vector);

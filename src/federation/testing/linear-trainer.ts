@@ -45,7 +45,7 @@ export function linearTrainer({
       const x = Float64Array.from({ length: features }, () => rng.normal());
       return { x, y: x.reduce((s, v, i) => s + v * truth[i], 0) + noise * rng.normal() };
     });
-  const [training, held] = [draw(samples), draw(200)];
+  const [training, held] = [draw(samples), draw(features > 1000 ? 2 : 200)];
   if (hostile === "label-flip") training.forEach((s) => (s.y = -s.y));
   const error = (w: Float32Array, { x, y }: { x: Float64Array; y: number }): number =>
     x.reduce((s, v, i) => s + v * w[i], 0) - y;
@@ -83,6 +83,7 @@ export function linearTrainer({
 /** Waits, but not longer than until aborted. */
 const paused = (milliseconds: number, signal?: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
     const timer = setTimeout(resolve, milliseconds);
     signal?.addEventListener("abort", () => {
       clearTimeout(timer);

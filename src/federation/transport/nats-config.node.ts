@@ -1,0 +1,109 @@
+/**
+ * The server's configuration and one credential a site, as `foehn hub --init` writes them. A site may read the run's record and
+ * model, and write its own registration, updates and messages; nothing else, and no other site's anything.
+ *
+ *   nats-server -c foehn-nats.conf
+ */
+import { nkeys } from "@nats-io/transport-node";
+import { UsageError } from "../../errors.js";
+import { natsNames } from "./nats.node.js";
+import { NAME } from "./transport.js";
+
+export interface NatsConfigOptions {
+  readonly run: string;
+  readonly sites: readonly string[];
+  readonly host?: string;
+  readonly port?: number;
+  /** Folder for the server's data. */
+  readonly storeDir?: string;
+  /** Certificate and key, PEM files; without them traffic is not encrypted. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly caFile?: string };
+  /** Port on which leaf nodes (servers at stations) dial in, and the address they are told. */
+  readonly leafPort?: number;
+  readonly advertise?: string;
+}
+
+export interface NatsSetup {
+  /** foehn-nats.conf */
+  readonly server: string;
+  /** Secret seeds: of the hub, and of each site. To be kept from everyone else. */
+  readonly hubSeed: string;
+  readonly siteSeeds: Readonly<Record<string, string>>;
+}
+
+/** What a site may publish and subscribe to. */
+export function sitePermissions(run: string, site: string): { publish: string[]; subscribe: string[] } {
+  const n = natsNames(run);
+  const read = (key: string): string => `$JS.API.DIRECT.GET.${n.stateStream}.${n.stateSubject}.${key}`;
+  return {
+    publish: [
+      `${n.stateSubject}.member.${site}`,
+      `${n.tick}.member.${site}`,
+      `${n.eventSubject}.*.${site}`,
+      `${n.objectSubject}.site.${site}.>`,
+      ...["round", "config", `decision.${site}`, `parcels.${site}`, `member.${site}`].map(read),
+      ...["model", "shared"].map((kind) => `$JS.API.DIRECT.GET.${n.objectStream}.${n.objectSubject}.${kind}.>`),
+    ],
+    subscribe: [`${n.inbox(site)}.>`, `${n.tick}.round`],
+  };
+}
+
+/** A fresh setup with new keys. */
+export function natsSetup(options: NatsConfigOptions): NatsSetup {
+  const { run, sites, host = "0.0.0.0", port = 4222, storeDir = "nats-data", tls, leafPort, advertise } = options;
+  for (const name of [run, ...sites])
+    if (!NAME.test(name))
+      throw new UsageError(`'${name}' cannot name a run or site: use 1 to 64 letters, digits, - and _`);
+  const twice = sites.find((site, i) => sites.indexOf(site) !== i);
+  if (twice) throw new UsageError(`site '${twice}' is named twice; give each site one name`);
+  if (leafPort && !advertise)
+    throw new UsageError(
+      "leaf nodes learn the hub's address from the server, and behind NAT it would tell them a wrong one; give advertise, HOST:PORT as stations see it",
+    );
+  const hub = newKey();
+  const keys = Object.fromEntries(sites.map((site) => [site, newKey()]));
+  const list = (subjects: readonly string[]): string => `[${subjects.map((s) => JSON.stringify(s)).join(", ")}]`;
+  const users = sites.map((site) => {
+    const { publish, subscribe } = sitePermissions(run, site);
+    return `    # ${site}
+    { nkey: ${keys[site].publicKey}, permissions: {
+        publish: { allow: ${list(publish)} }
+        subscribe: { allow: ${list(subscribe)} } } }`;
+  });
+  const secured = (indent: string): string =>
+    tls
+      ? `${indent}tls {
+${indent}  cert_file: ${JSON.stringify(tls.certFile)}
+${indent}  key_file: ${JSON.stringify(tls.keyFile)}
+${tls.caFile ? `${indent}  ca_file: ${JSON.stringify(tls.caFile)}\n` : ""}${indent}}\n`
+      : "";
+  const server = `# NATS for the run '${run}', written by foehn hub --init. Start: nats-server -c foehn-nats.conf
+# Works with nats-server 2.9 and later. ${tls ? "" : "Traffic is NOT encrypted: give certificates for use over the internet."}
+host: ${host}
+port: ${port}
+max_payload: 1MB
+jetstream {
+  store_dir: ${JSON.stringify(storeDir)}
+}
+${secured("")}${
+  leafPort
+    ? `leafnodes {
+  port: ${leafPort}
+  advertise: ${JSON.stringify(advertise)} # else a leaf learns this machine's inner address and goes round your proxy
+${secured("  ")}}\n`
+    : ""
+}authorization {
+  users: [
+    # the hub
+    { nkey: ${hub.publicKey} }
+${users.join("\n")}
+  ]
+}
+`;
+  return { server, hubSeed: hub.seed, siteSeeds: Object.fromEntries(sites.map((site) => [site, keys[site].seed])) };
+}
+
+function newKey(): { publicKey: string; seed: string } {
+  const pair = nkeys.createUser();
+  return { publicKey: pair.getPublicKey(), seed: new TextDecoder().decode(pair.getSeed()) };
+}
