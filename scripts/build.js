@@ -23,7 +23,7 @@ export async function build() {
     outbase: src,
     outdir: dist,
     format: "esm",
-    target: "es2022",
+    target: "node20.10",
     supported: { "import-attributes": true }, // JSON modules; Node 20 has them
     sourcemap: true,
     write: false,

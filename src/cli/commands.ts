@@ -18,6 +18,11 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   { name: "simulate", summary: "make an atmosphere", load: () => import("./simulate.js") },
   { name: "info", summary: "what is in a dataset", load: () => import("./info.js") },
+  {
+    name: "convert",
+    summary: "any readable format to Zarr or NetCDF, whole or a part",
+    load: () => import("./convert.js"),
+  },
   { name: "train", summary: "train a model", load: () => import("./train.js") },
   { name: "forecast", summary: "forecast with a trained model", load: () => import("./forecast.js") },
   {

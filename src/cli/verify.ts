@@ -29,7 +29,11 @@ interface VerifyFlags {
 }
 
 export const command: CommandFactory = () =>
-  commandWith("verify", "Scores a forecast and every baseline against the truth, by lead time.", "foehn verify forecast.zarr --truth era5.zarr --train 1990-01-01/2019-12-31 --out verification")
+  commandWith(
+    "verify",
+    "Scores a forecast and every baseline against the truth, by lead time.",
+    "foehn verify forecast.zarr --truth era5.zarr --train 1990-01-01/2019-12-31 --out verification",
+  )
     .argument("<forecast>", "forecast in WeatherBench 2's layout")
     .requiredOption("--truth <path>", "dataset to verify against; it holds the training period too")
     .option("--train <from/to>", "period for climatology and baselines; the one the forecast names, where left out")
@@ -53,7 +57,8 @@ export const command: CommandFactory = () =>
         regions: flags.regions,
         weights: flags.weights,
         climatologyWindow: flags.climatology,
-        onProgress: (done, total) => out.progress(`${bar(done / total)} verifying  ${timeLeft(began, done / total)} left`),
+        onProgress: (done, total) =>
+          out.progress(`${bar(done / total)} verifying  ${timeLeft(began, done / total)} left`),
       });
       await writeVerification(flags.out, result);
       out.result(result.rows, `${formatScores(result.rows)}\n\nreport: ${path.join(flags.out, "report.html")}`);
@@ -63,7 +68,8 @@ export const command: CommandFactory = () =>
 
 /** The period a person names, or the one the forecast file says its model was trained on. */
 export function trainPeriod(forecast: Dataset, given?: string): VerifyOptions["trainPeriod"] {
-  const text = given ?? (typeof forecast.attrs["training_period"] === "string" ? forecast.attrs["training_period"] : undefined);
+  const text =
+    given ?? (typeof forecast.attrs["training_period"] === "string" ? forecast.attrs["training_period"] : undefined);
   if (text === undefined) return undefined;
   const [from, to] = text.split("/");
   if (!to) throw new UsageError(`--train ${text}: write it as FROM/TO, such as 2013-01-01/2014-03-31`);
@@ -71,9 +77,14 @@ export function trainPeriod(forecast: Dataset, given?: string): VerifyOptions["t
 }
 
 /** `scores.json`, `report.html` and each figure as SVG. */
-export async function writeVerification(folder: string, result: Verification, options: { title?: string } = {}): Promise<void> {
+export async function writeVerification(
+  folder: string,
+  result: Verification,
+  options: { title?: string } = {},
+): Promise<void> {
   await mkdir(path.join(folder, "figures"), { recursive: true });
   await writeWhole(path.join(folder, "scores.json"), JSON.stringify(scoresJson(result), null, 1));
   await writeWhole(path.join(folder, "report.html"), reportHtml(result, options));
-  for (const figure of allFigures(result)) await writeWhole(path.join(folder, "figures", `${figure.name}.svg`), figure.svg);
+  for (const figure of allFigures(result))
+    await writeWhole(path.join(folder, "figures", `${figure.name}.svg`), figure.svg);
 }

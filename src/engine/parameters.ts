@@ -67,7 +67,9 @@ export function scope(graph: Graph): Scope {
       const full = prefix + name;
       const known = tensors.get(full);
       if (known && known.shape.join() !== shape.join())
-        throw new GraphError(`parameter '${full}' is [${known.shape.join(", ")}], but is asked for again as [${shape.join(", ")}]`);
+        throw new GraphError(
+          `parameter '${full}' is [${known.shape.join(", ")}], but is asked for again as [${shape.join(", ")}]`,
+        );
       const tensor = known ?? graph.parameter(full, shape);
       tensors.set(full, tensor);
       initialisers.set(full, { shape, init });

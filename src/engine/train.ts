@@ -54,6 +54,8 @@ export interface StepResult {
 export interface Trainer {
   /** Steps taken so far. */
   readonly step: number;
+  /** Milliseconds spent so far in each of the three graphs. */
+  readonly timings: { readonly gradient: number; readonly norm: number; readonly update: number };
   /** One optimiser step over equally large micro-batches; throws, changing nothing, where the loss or gradient is not finite. */
   train(microBatches: readonly Feeds[], options: { learningRate: number }): Promise<StepResult>;
   /** The evaluation loss of a micro-batch with the parameters as they stand, or with their running average. */
@@ -114,21 +116,29 @@ export async function createTrainer(runtime: Runtime, options: TrainerOptions): 
   };
 
   let step = state?.step ?? 0;
+  const timings = { gradient: 0, norm: 0, update: 0 };
+  const timed = async <T>(part: keyof typeof timings, work: Promise<T>): Promise<T> => {
+    const began = performance.now();
+    const result = await work;
+    timings[part] += performance.now() - began;
+    return result;
+  };
   return {
     get step() {
       return step;
     },
+    timings,
     async train(microBatches, { learningRate }) {
       for (const p of trained) await runtime.write(sums.get(p.name)!, zeros("float32", p.shape));
       let total = 0;
       for (const batch of microBatches) {
-        const { loss: value } = await gradientSession.run(
-          { ...batch, ...parameterFeeds, ...sumFeeds },
-          { into: gradientTargets },
+        const { loss: value } = await timed(
+          "gradient",
+          gradientSession.run({ ...batch, ...parameterFeeds, ...sumFeeds }, { into: gradientTargets }),
         );
         total += Number(value.data[0]);
       }
-      const { norm } = await normSession.run(sumFeeds);
+      const { norm } = await timed("norm", normSession.run(sumFeeds));
       const mean = 1 / microBatches.length;
       const result = { loss: total * mean, gradientNorm: Number(norm.data[0]) * mean };
       if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradientNorm)) {
@@ -146,9 +156,9 @@ export async function createTrainer(runtime: Runtime, options: TrainerOptions): 
       const scalarFeeds = Object.fromEntries(
         updateSession.inputs.flatMap((name) => (name in scalars ? [[name, number(scalars[name])]] : [])),
       );
-      await updateSession.run(
-        { ...parameterFeeds, ...sumFeeds, ...slotFeeds, ...scalarFeeds },
-        { into: updateTargets },
+      await timed(
+        "update",
+        updateSession.run({ ...parameterFeeds, ...sumFeeds, ...slotFeeds, ...scalarFeeds }, { into: updateTargets }),
       );
       step++;
       return result;

@@ -32,6 +32,8 @@ export const forecastSchema = z.strictObject({
       method: z.enum(["direct", "iterative"]).default("direct"),
       /** Longest lead in hours that the model learns or is weighed by; longer forecasts go on from its own states. */
       maxLead: z.number().positive().default(120),
+      /** Whether each lead is corrected linearly on the validation period. */
+      calibrate: z.boolean().default(true),
       firstGuess: z.enum(["damped-anomaly", "persistence"]).default("damped-anomaly"),
     })
     .prefault({}),

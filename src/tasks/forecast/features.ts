@@ -37,18 +37,29 @@ export const JUMP_MAPS = ["usual", "change", "damping", "scale"] as const;
 /** True where longitudes go once around the globe, so that the first column follows the last. */
 export function isGlobal(longitudes: ArrayLike<number>): boolean {
   const n = longitudes.length;
-  return n > 2 && Math.abs(Math.abs(longitudes[n - 1] - longitudes[0]) + Math.abs(longitudes[1] - longitudes[0]) - 360) < 1e-3;
+  return (
+    n > 2 &&
+    Math.abs(Math.abs(longitudes[n - 1] - longitudes[0]) + Math.abs(longitudes[1] - longitudes[0]) - 360) < 1e-3
+  );
 }
 
 /** The network's maps [batch, feature, latitude, longitude] from the states (newest first), the slow means and a jump's inputs. */
-export function featureMaps(n: Normaliser, states: readonly Tensor[], slow: Tensor | undefined, jump: JumpInputs): Tensor {
+export function featureMaps(
+  n: Normaliser,
+  states: readonly Tensor[],
+  slow: Tensor | undefined,
+  jump: JumpInputs,
+): Tensor {
   const [now] = states;
   const [batch, channels, height, width] = now.shape;
   const { graph } = now;
   const constant = (shape: number[], data: Float32Array) => graph.constant(float32(shape, data));
   const cells = height * width;
   // u s / spread: the departure in the units of the channel's own spread
-  const ratio = constant([1, channels, height, width], n.anomaly.map((s, p) => s / n.spread[Math.floor(p / cells)]));
+  const ratio = constant(
+    [1, channels, height, width],
+    n.anomaly.map((s, p) => s / n.spread[Math.floor(p / cells)]),
+  );
   const fixed = fixedMaps(n);
   return concat(
     [
@@ -83,9 +94,15 @@ function fixedMaps(n: Normaliser): Float32Array[] {
   const map = (f: (latitude: number, longitude: number) => number) =>
     Float32Array.from({ length: cells }, (_, i) => f(n.latitudes[Math.floor(i / width)], n.longitudes[i % width]));
   const radians = Math.PI / 180;
-  const scaled = (v: number, axis: Float64Array) => (axis.length > 1 ? (2 * (v - axis[0])) / (axis[axis.length - 1] - axis[0]) - 1 : 0);
+  const scaled = (v: number, axis: Float64Array) =>
+    axis.length > 1 ? (2 * (v - axis[0])) / (axis[axis.length - 1] - axis[0]) - 1 : 0;
   const place = isGlobal(n.longitudes)
-    ? [map((lat) => 1.5 * Math.sin(lat * radians)), map((lat) => 1.5 * Math.cos(lat * radians)), map((_, lon) => Math.cos(lon * radians)), map((_, lon) => Math.sin(lon * radians))]
+    ? [
+        map((lat) => 1.5 * Math.sin(lat * radians)),
+        map((lat) => 1.5 * Math.cos(lat * radians)),
+        map((_, lon) => Math.cos(lon * radians)),
+        map((_, lon) => Math.sin(lon * radians)),
+      ]
     : [map((lat) => scaled(lat, n.latitudes)), map((_, lon) => scaled(lon, n.longitudes))];
   return [...perChannel, ...place];
 }
@@ -108,7 +125,10 @@ export function jumpArrays(n: Normaliser, jumps: readonly Jump[]): Record<keyof 
   const size = n.anomaly.length;
   const cells = n.latitudes.length * n.longitudes.length;
   const shape = [jumps.length, n.channels.length, n.latitudes.length, n.longitudes.length];
-  const maps = Object.fromEntries(JUMP_MAPS.map((name) => [name, new Float32Array(jumps.length * size)])) as Record<(typeof JUMP_MAPS)[number], Float32Array>;
+  const maps = Object.fromEntries(JUMP_MAPS.map((name) => [name, new Float32Array(jumps.length * size)])) as Record<
+    (typeof JUMP_MAPS)[number],
+    Float32Array
+  >;
   const condition = new Float32Array(jumps.length * CONDITION);
   jumps.forEach((jump, b) => {
     const [usual, then] = [n.climatology.at(jump.time), n.climatology.at(jump.time + jump.lead * n.step)];
@@ -123,13 +143,22 @@ export function jumpArrays(n: Normaliser, jumps: readonly Jump[]): Record<keyof 
       }
     condition.set(conditionOf(n, jump), b * CONDITION);
   });
-  return { ...(Object.fromEntries(JUMP_MAPS.map((name) => [name, float32Array(shape, maps[name])])) as Record<(typeof JUMP_MAPS)[number], NdArray>), condition: float32Array([jumps.length, CONDITION], condition) };
+  return {
+    ...(Object.fromEntries(JUMP_MAPS.map((name) => [name, float32Array(shape, maps[name])])) as Record<
+      (typeof JUMP_MAPS)[number],
+      NdArray
+    >),
+    condition: float32Array([jumps.length, CONDITION], condition),
+  };
 }
 
 const float32Array = (shape: number[], data: Float32Array): NdArray => ({ dtype: "float32", shape, data });
 
 function conditionOf(n: Normaliser, { time, lead, elapsed }: Jump): number[] {
-  const turn = (fraction: number): [number, number] => [Math.cos(2 * Math.PI * fraction), Math.sin(2 * Math.PI * fraction)];
+  const turn = (fraction: number): [number, number] => [
+    Math.cos(2 * Math.PI * fraction),
+    Math.sin(2 * Math.PI * fraction),
+  ];
   const days = (steps: number) => (steps * n.step) / 86_400_000;
   const x = lead / n.leadSteps;
   return [
@@ -157,4 +186,3 @@ export function stateOf(n: Normaliser, u: Float32Array, time: number): Float32Ar
   const usual = n.climatology.at(time);
   return u.map((v, p) => usual[p] + n.anomaly[p] * v);
 }
-

@@ -8,12 +8,13 @@ import { formatTime } from "../../earth/time.js";
 import type { Runtime } from "../../engine/runtime.js";
 import { DataError, UsageError } from "../../errors.js";
 import { readSeries, type Series, stepOf } from "../series.js";
+import { type Calibration, fitCalibration } from "./calibration.js";
 import type { ForecastConfig } from "./config.js";
 import { forecastLayout, piecesOf } from "./layout.js";
 import type { Normaliser } from "./normaliser.js";
 import { resolvePeriods, startsIn } from "./periods.js";
 import { createPredictor, type ForecastModel } from "./rollout.js";
-import { beginRun, checkpointStore, finishRun, openLog, readNormaliser } from "./run.node.js";
+import { beginRun, checkpointStore, finishRun, openLog, readNormaliser, trainedMembers } from "./run.node.js";
 import { departuresOf } from "./samples.js";
 import { normaliserFor, pastOf, type TrainEvent, trainForecast } from "./train.js";
 
@@ -46,7 +47,40 @@ export async function trainRun({
     await log({ ...event, seconds: (performance.now() - began) / 1000 });
     onEvent?.(event);
   }
-  return finishRun(run, config, normaliser);
+  const trained: ForecastModel = { config, normaliser, members: await trainedMembers(run, config) };
+  const model = config.forecast.calibrate
+    ? { ...trained, calibration: await calibrate(trained, series, runtime) }
+    : trained;
+  await finishRun(run, model);
+  return model;
+}
+
+/** Starts of the validation period that the calibration is fitted on, at most. */
+const CALIBRATION_STARTS = 180;
+
+async function calibrate(model: ForecastModel, series: Series, runtime: Runtime): Promise<Calibration> {
+  const { normaliser: n, config } = model;
+  const departures = departuresOf(n, series);
+  const { validation } = resolvePeriods(series, config);
+  const all = startsIn(series, validation, config.forecast.history, 1);
+  const starts = all.filter((_, k) => k % Math.ceil(all.length / CALIBRATION_STARTS) === 0);
+  const inside = new Set(startsIn(series, validation, 1, 0));
+  const fit = fitCalibration(n);
+  const predictor = await createPredictor(runtime, model);
+  try {
+    const leads = Array.from({ length: n.leadSteps }, (_, i) => i + 1);
+    for await (const { lead, departures: us } of predictor.departures(
+      starts.map((i) => departures.start(i, pastOf(config))),
+      leads,
+    ))
+      us.forEach((u, k) => {
+        const valid = starts[k] + lead;
+        if (inside.has(valid)) fit.add(lead, u, departures.at(starts[k]), departures.at(valid));
+      });
+  } finally {
+    await predictor.close();
+  }
+  return fit.result();
 }
 
 export interface ForecastOptions {

@@ -37,7 +37,9 @@ export interface TrainingNetwork {
  * likewise, for each jump k `k.usual`, `k.change`, `k.damping`, `k.scale`, `k.condition`, `k.truth`, `k.weight`; with `shift`
  * also the four matrices of a shift (shift.ts).
  */
-export function trainingNetwork(options: NetworkOptions & { readonly jumps: number; readonly dropout: boolean; readonly shift: boolean }): TrainingNetwork {
+export function trainingNetwork(
+  options: NetworkOptions & { readonly jumps: number; readonly dropout: boolean; readonly shift: boolean },
+): TrainingNetwork {
   const graph = new Graph(`forecast-${options.model.name}`);
   const parameters = scope(graph);
   const dropout = feedDropout(graph);
@@ -46,7 +48,10 @@ export function trainingNetwork(options: NetworkOptions & { readonly jumps: numb
   const shift = options.shift ? shiftInputs(graph, maps) : undefined;
   const errors: Tensor[] = [];
   for (let k = 0; k < options.jumps; k++) {
-    const next = jump(parameters, options, states, slow, jumpInputs(graph, `${k}.`, options), { dropout: options.dropout ? dropout : undefined, shift });
+    const next = jump(parameters, options, states, slow, jumpInputs(graph, `${k}.`, options), {
+      dropout: options.dropout ? dropout : undefined,
+      shift,
+    });
     const error = sub(next, graph.input(`${k}.truth`, "float32", maps));
     errors.push(reduceMean(mul(graph.input(`${k}.weight`, "float32", maps), square(error))));
     states = [next, ...states.slice(0, -1)];
@@ -55,7 +60,11 @@ export function trainingNetwork(options: NetworkOptions & { readonly jumps: numb
 }
 
 /** One jump of a trained network as the bytes of an ONNX file, its parameters inside; the output is `next`. */
-export function jumpModel(parameters: Parameters, options: NetworkOptions, metadata: Readonly<Record<string, string>> = {}): Uint8Array {
+export function jumpModel(
+  parameters: Parameters,
+  options: NetworkOptions,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
   const graph = new Graph(`forecast-${options.model.name}`);
   const { states, slow } = startInputs(graph, options);
   graph.output("next", jump(scope(graph), options, states, slow, jumpInputs(graph, "", options), {}));
@@ -67,30 +76,59 @@ interface Shift {
   readonly back: (x: Tensor) => Tensor;
 }
 
-function jump(p: Scope, { model, normaliser }: NetworkOptions, states: readonly Tensor[], slow: Tensor | undefined, inputs: JumpInputs, extra: { dropout?: Dropout; shift?: Shift }): Tensor {
+function jump(
+  p: Scope,
+  { model, normaliser }: NetworkOptions,
+  states: readonly Tensor[],
+  slow: Tensor | undefined,
+  inputs: JumpInputs,
+  extra: { dropout?: Dropout; shift?: Shift },
+): Tensor {
   const { architecture, settings } = resolveModel(model);
   const { there, back } = extra.shift ?? { there: (x: Tensor) => x, back: (x: Tensor) => x };
   const fields = there(featureMaps(normaliser, states, slow, inputs));
   const correction = architecture.write(
     p,
-    { fields, condition: inputs.condition, channels: normaliser.channels.length, global: isGlobal(normaliser.longitudes), dropout: extra.dropout },
+    {
+      fields,
+      condition: inputs.condition,
+      channels: normaliser.channels.length,
+      global: isGlobal(normaliser.longitudes),
+      dropout: extra.dropout,
+    },
     settings,
   );
   return add(mul(inputs.damping, states[0]), mul(inputs.scale, back(correction)));
 }
 
-const mapShape = ({ batch, normaliser: n }: NetworkOptions): number[] => [batch, n.channels.length, n.latitudes.length, n.longitudes.length];
+const mapShape = ({ batch, normaliser: n }: NetworkOptions): number[] => [
+  batch,
+  n.channels.length,
+  n.latitudes.length,
+  n.longitudes.length,
+];
 
 function startInputs(graph: Graph, options: NetworkOptions): { states: Tensor[]; slow: Tensor | undefined } {
   const [batch, channels, height, width] = mapShape(options);
   const history = graph.input("history", "float32", [batch, options.history * channels, height, width]);
-  const states = Array.from({ length: options.history }, (_, j) => (options.history === 1 ? history : slice(history, [{ axis: 1, start: j * channels, end: (j + 1) * channels }])));
-  return { states, slow: options.slowMeans > 0 ? graph.input("slow", "float32", [batch, options.slowMeans * channels, height, width]) : undefined };
+  const states = Array.from({ length: options.history }, (_, j) =>
+    options.history === 1 ? history : slice(history, [{ axis: 1, start: j * channels, end: (j + 1) * channels }]),
+  );
+  return {
+    states,
+    slow:
+      options.slowMeans > 0
+        ? graph.input("slow", "float32", [batch, options.slowMeans * channels, height, width])
+        : undefined,
+  };
 }
 
 function jumpInputs(graph: Graph, prefix: string, options: NetworkOptions): JumpInputs {
   const maps = JUMP_MAPS.map((name) => [name, graph.input(prefix + name, "float32", mapShape(options))] as const);
-  return { ...(Object.fromEntries(maps) as Pick<JumpInputs, (typeof JUMP_MAPS)[number]>), condition: graph.input(`${prefix}condition`, "float32", [options.batch, CONDITION]) };
+  return {
+    ...(Object.fromEntries(maps) as Pick<JumpInputs, (typeof JUMP_MAPS)[number]>),
+    condition: graph.input(`${prefix}condition`, "float32", [options.batch, CONDITION]),
+  };
 }
 
 /** A shift of the grid as two matrices, and two that undo it: rows and columns move, edges repeat. */

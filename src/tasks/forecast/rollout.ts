@@ -8,6 +8,7 @@
  */
 import type { Parameters } from "../../engine/parameters.js";
 import type { Runtime, Session } from "../../engine/runtime.js";
+import { type Calibration, calibrated } from "./calibration.js";
 import type { ForecastConfig } from "./config.js";
 import { jumpArrays, stateOf } from "./features.js";
 import { jumpModel } from "./network.js";
@@ -19,31 +20,59 @@ export interface ForecastModel {
   readonly normaliser: Normaliser;
   /** Parameters of each network of the run. */
   readonly members: readonly Parameters[];
+  /** Fitted on the validation period; the networks' mean as it is where left out. */
+  readonly calibration?: Calibration;
 }
 
 export interface Predictor {
+  /** As `rollout`, in departures from climatology. */
+  departures(
+    starts: readonly Start[],
+    leads: readonly number[],
+  ): AsyncGenerator<{ lead: number; departures: Float32Array[] }>;
   /** States `lead` steps after each start, [channel, latitude, longitude] in the channels' units. Leads ascend. */
   rollout(starts: readonly Start[], leads: readonly number[]): AsyncGenerator<{ lead: number; states: Float32Array[] }>;
   close(): Promise<void>;
 }
 
 /** Loads the networks of a model, their parameters written into the graphs. */
-export async function createPredictor(runtime: Runtime, model: ForecastModel, options: { batch?: number } = {}): Promise<Predictor> {
+export async function createPredictor(
+  runtime: Runtime,
+  model: ForecastModel,
+  options: { batch?: number } = {},
+): Promise<Predictor> {
   const { batch = 16 } = options;
   const { config, normaliser: n, members } = model;
-  const shape = { model: config.model, normaliser: n, history: config.forecast.history, slowMeans: config.forecast.slowMeans.length, batch };
+  const shape = {
+    model: config.model,
+    normaliser: n,
+    history: config.forecast.history,
+    slowMeans: config.forecast.slowMeans.length,
+    batch,
+  };
   const sessions: Session[] = [];
   for (const parameters of members) sessions.push(await runtime.load(jumpModel(parameters, shape)));
   const longest = config.forecast.method === "iterative" ? 1 : n.leadSteps;
 
   /** Departures `lead` steps on, for any number of starts that began `elapsed` steps before. */
-  const jump = async (session: Session, starts: readonly Start[], lead: number, elapsed: number): Promise<Float32Array[]> => {
+  const jump = async (
+    session: Session,
+    starts: readonly Start[],
+    lead: number,
+    elapsed: number,
+  ): Promise<Float32Array[]> => {
     const next: Float32Array[] = [];
     for (let from = 0; from < starts.length; from += batch) {
       const part = starts.slice(from, from + batch);
       // The graph has a fixed batch: the last one is filled up with its own first start
       const filled = Array.from({ length: batch }, (_, i) => part[i] ?? part[0]);
-      const feeds = { ...startFeeds(n, filled), ...jumpArrays(n, filled.map(({ time }) => ({ time, lead, elapsed }))) };
+      const feeds = {
+        ...startFeeds(n, filled),
+        ...jumpArrays(
+          n,
+          filled.map(({ time }) => ({ time, lead, elapsed })),
+        ),
+      };
       const data = (await session.run(feeds))["next"].data as Float32Array;
       const size = n.anomaly.length;
       part.forEach((_, b) => next.push(data.slice(b * size, (b + 1) * size)));
@@ -52,7 +81,11 @@ export async function createPredictor(runtime: Runtime, model: ForecastModel, op
   };
 
   /** One network's departures at each lead. */
-  async function* path(session: Session, begin: readonly Start[], leads: readonly number[]): AsyncGenerator<Float32Array[]> {
+  async function* path(
+    session: Session,
+    begin: readonly Start[],
+    leads: readonly number[],
+  ): AsyncGenerator<Float32Array[]> {
     let base = 0; // steps from the start to the states that jumps begin from
     let from = begin;
     let known = new Map<number, Float32Array[]>(); // departures by steps after `base`
@@ -76,14 +109,30 @@ export async function createPredictor(runtime: Runtime, model: ForecastModel, op
     }
   }
 
+  async function* departures(
+    starts: readonly Start[],
+    leads: readonly number[],
+  ): AsyncGenerator<{ lead: number; departures: Float32Array[] }> {
+    const paths = sessions.map((session) => path(session, starts, leads));
+    for (const lead of leads) {
+      const all: Float32Array[][] = [];
+      for (const one of paths) all.push((await one.next()).value as Float32Array[]);
+      const mean = starts.map((_, i) => meanOf(all.map((a) => a[i])));
+      const { calibration } = model;
+      yield {
+        lead,
+        departures: calibration
+          ? mean.map((u, i) => calibrated(n, calibration, lead, u, starts[i].departures[0]))
+          : mean,
+      };
+    }
+  }
+
   return {
+    departures,
     async *rollout(starts, leads) {
-      const paths = sessions.map((session) => path(session, starts, leads));
-      for (const lead of leads) {
-        const all: Float32Array[][] = [];
-        for (const one of paths) all.push((await one.next()).value as Float32Array[]);
-        yield { lead, states: starts.map(({ time }, i) => stateOf(n, meanOf(all.map((a) => a[i])), time + lead * n.step)) };
-      }
+      for await (const { lead, departures: us } of departures(starts, leads))
+        yield { lead, states: us.map((u, i) => stateOf(n, u, starts[i].time + lead * n.step)) };
     },
     async close() {
       for (const session of sessions) await session.close();

@@ -11,6 +11,7 @@ import { DataError, UsageError } from "../../errors.js";
 import type { Parameters } from "../../engine/parameters.js";
 import type { NdArray } from "../../tensor/ndarray.js";
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from "../../tensor/safetensors.js";
+import { packCalibration, unpackCalibration } from "./calibration.js";
 import { type ForecastConfig, parseForecastConfig } from "./config.js";
 import { jumpModel } from "./network.js";
 import { type Normaliser, packNormaliser, unpackNormaliser } from "./normaliser.js";
@@ -18,7 +19,8 @@ import type { ForecastModel } from "./rollout.js";
 import type { Checkpoint, CheckpointStore, TrainEvent } from "./train.js";
 
 const file = (run: string, name: string): string => path.join(run, name);
-const member = (stem: string, k: number, ending = "safetensors"): string => `${stem}${k === 1 ? "" : `-${k}`}.${ending}`;
+const member = (stem: string, k: number, ending = "safetensors"): string =>
+  `${stem}${k === 1 ? "" : `-${k}`}.${ending}`;
 
 async function readTensors(name: string): Promise<Safetensors> {
   const bytes = await readFile(name).catch((cause: unknown) => {
@@ -133,8 +135,8 @@ export async function openLog(
   return (event) => appendFile(name, `${JSON.stringify(event)}\n`);
 }
 
-/** Writes `params.safetensors` and `model.onnx` (one jump at a batch of one), and `params-2`, `model-2`, ... of further networks. */
-export async function finishRun(run: string, config: ForecastConfig, normaliser: Normaliser): Promise<ForecastModel> {
+/** The best parameters of every network of a run whose training is done. */
+export async function trainedMembers(run: string, config: ForecastConfig): Promise<Parameters[]> {
   const store = checkpointStore(run);
   const members: Parameters[] = [];
   for (let k = 1; k <= config.training.seeds; k++) {
@@ -145,14 +147,25 @@ export async function finishRun(run: string, config: ForecastConfig, normaliser:
         `network ${k} of ${config.training.seeds} is not trained to its end; go on with --resume`,
       );
     members.push(checkpoint.best.parameters);
-    await writeWhole(file(run, member("params", k)), encodeSafetensors(checkpoint.best.parameters));
   }
+  return members;
+}
+
+/** Writes `params.safetensors` and `model.onnx` (one jump at a batch of one), `params-2`, `model-2`, ... of further networks, and the calibration. */
+export async function finishRun(
+  run: string,
+  { config, normaliser, members, calibration }: ForecastModel,
+): Promise<void> {
   const { metadata } = packNormaliser(normaliser);
   const { history, slowMeans } = config.forecast;
   const shape = { model: config.model, normaliser, history, slowMeans: slowMeans.length, batch: 1 };
-  for (const [k, parameters] of members.entries())
-    await writeWhole(file(run, member("model", k + 1, "onnx")), jumpModel(parameters, shape, { ...metadata, config: JSON.stringify(config) }));
-  return { config, normaliser, members };
+  for (const [k, parameters] of members.entries()) {
+    const onnx = jumpModel(parameters, shape, { ...metadata, config: JSON.stringify(config) });
+    await writeWhole(file(run, member("model", k + 1, "onnx")), onnx);
+    await writeWhole(file(run, member("params", k + 1)), encodeSafetensors(parameters));
+  }
+  if (calibration)
+    await writeWhole(file(run, "calibration.safetensors"), encodeSafetensors(packCalibration(calibration)));
 }
 
 /** A finished run, ready to forecast. */
@@ -162,5 +175,8 @@ export async function openRun(run: string): Promise<ForecastModel> {
   const members: Parameters[] = [];
   for (let k = 1; k <= config.training.seeds; k++)
     members.push((await readTensors(file(run, member("params", k)))).tensors as Parameters);
-  return { config, normaliser, members };
+  const calibration = config.forecast.calibrate
+    ? unpackCalibration((await readTensors(file(run, "calibration.safetensors"))).tensors)
+    : undefined;
+  return { config, normaliser, members, calibration };
 }

@@ -66,9 +66,16 @@ export function startFeeds(n: Normaliser, starts: readonly Start[]): Feeds {
     const size = n.anomaly.length;
     const data = new Float32Array(starts.length * each * size);
     starts.forEach((s, b) => pick(s).forEach((map, j) => data.set(map, (b * each + j) * size)));
-    return { dtype: "float32", shape: [starts.length, each * n.channels.length, n.latitudes.length, n.longitudes.length], data };
+    return {
+      dtype: "float32",
+      shape: [starts.length, each * n.channels.length, n.latitudes.length, n.longitudes.length],
+      data,
+    };
   };
-  return { history: stacked((s) => s.departures), ...(starts[0].slow.length > 0 ? { slow: stacked((s) => s.slow) } : {}) };
+  return {
+    history: stacked((s) => s.departures),
+    ...(starts[0].slow.length > 0 ? { slow: stacked((s) => s.slow) } : {}),
+  };
 }
 
 /** A sample: where it starts, and how many jumps of how many steps follow. */
@@ -79,12 +86,30 @@ export interface Pick {
 }
 
 /** Everything that the loss needs for a batch of picks with `jumps` jumps each. */
-export function sampleFeeds(n: Normaliser, departures: Departures, picks: readonly Pick[], past: Past, jumps: number): Feeds {
+export function sampleFeeds(
+  n: Normaliser,
+  departures: Departures,
+  picks: readonly Pick[],
+  past: Past,
+  jumps: number,
+): Feeds {
   const size = n.anomaly.length;
   const shape = [picks.length, n.channels.length, n.latitudes.length, n.longitudes.length];
-  const feeds: Record<string, NdArray> = { ...(startFeeds(n, picks.map(({ start }) => departures.start(start, past))) as Record<string, NdArray>) };
+  const feeds: Record<string, NdArray> = {
+    ...(startFeeds(
+      n,
+      picks.map(({ start }) => departures.start(start, past)),
+    ) as Record<string, NdArray>),
+  };
   for (let k = 0; k < jumps; k++) {
-    const arrays = jumpArrays(n, picks.map(({ start, lead }) => ({ time: departures.series.times[start] + k * lead * n.step, lead, elapsed: k * lead })));
+    const arrays = jumpArrays(
+      n,
+      picks.map(({ start, lead }) => ({
+        time: departures.series.times[start] + k * lead * n.step,
+        lead,
+        elapsed: k * lead,
+      })),
+    );
     for (const [name, array] of Object.entries(arrays)) feeds[`${k}.${name}`] = array;
     const truth = new Float32Array(picks.length * size);
     const weight = new Float32Array(picks.length * size);
@@ -118,7 +143,8 @@ function lossWeights(n: Normaliser, lead: number): Float32Array {
   for (let c = 0; c < n.channels.length; c++) {
     let mean = 0;
     for (let i = 0; i < cells; i++) mean += (rows[Math.floor(i / width)] * residual[c * cells + i] ** 2) / cells;
-    for (let i = 0; i < cells; i++) out[c * cells + i] = (rows[Math.floor(i / width)] * n.anomaly[c * cells + i] ** 2) / mean;
+    for (let i = 0; i < cells; i++)
+      out[c * cells + i] = (rows[Math.floor(i / width)] * n.anomaly[c * cells + i] ** 2) / mean;
   }
   cache.set(lead, out);
   return out;

@@ -62,14 +62,25 @@ export interface TrainOptions {
   readonly normaliser: Normaliser;
 }
 
-export const pastOf = ({ forecast }: ForecastConfig): Past => ({ history: forecast.history, slowDays: forecast.slowMeans });
+export const pastOf = ({ forecast }: ForecastConfig): Past => ({
+  history: forecast.history,
+  slowDays: forecast.slowMeans,
+});
 
 /** The normaliser that a configuration asks for, fitted to its training period. */
 export function normaliserFor(series: Series, config: ForecastConfig): Normaliser {
   const hours = stepOf(series) / 3_600_000;
   const leadSteps = Math.round(config.forecast.maxLead / hours);
-  if (leadSteps < 1) throw new UsageError(`forecast.maxLead is ${config.forecast.maxLead} h, but the data has a state every ${hours} h; make it at least that`);
-  return fitNormaliser(series, { trainRange: resolvePeriods(series, config).train, step: stepOf(series), leadSteps, firstGuess: config.forecast.firstGuess });
+  if (leadSteps < 1)
+    throw new UsageError(
+      `forecast.maxLead is ${config.forecast.maxLead} h, but the data has a state every ${hours} h; make it at least that`,
+    );
+  return fitNormaliser(series, {
+    trainRange: resolvePeriods(series, config).train,
+    step: stepOf(series),
+    leadSteps,
+    firstGuess: config.forecast.firstGuess,
+  });
 }
 
 function scheduleOf({ schedule, learningRate, warmup, steps }: ForecastConfig["training"]): Schedule {
@@ -85,24 +96,36 @@ interface Phase {
 
 function phasesOf({ forecast, training }: ForecastConfig, leadSteps: number): Phase[] {
   if (forecast.method === "direct") {
-    if (training.rollout.some(([, jumps]) => jumps > 1)) throw new UsageError("training.rollout belongs to forecast.method: iterative; a direct model makes one jump");
+    if (training.rollout.some(([, jumps]) => jumps > 1))
+      throw new UsageError("training.rollout belongs to forecast.method: iterative; a direct model makes one jump");
     return [{ until: training.steps, jumps: 1 }];
   }
   let part = 0;
-  const phases = training.rollout.map(([share, jumps]) => ({ until: Math.round((part += share) * training.steps), jumps }));
+  const phases = training.rollout.map(([share, jumps]) => ({
+    until: Math.round((part += share) * training.steps),
+    jumps,
+  }));
   if (Math.abs(part - 1) > 1e-6) throw new UsageError(`the parts of training.rollout add up to ${part}, not 1`);
   const longest = Math.max(...phases.map((p) => p.jumps));
-  if (longest > leadSteps) throw new UsageError(`training.rollout goes ${longest} steps ahead, but forecast.maxLead only ${leadSteps}; lengthen it`);
+  if (longest > leadSteps)
+    throw new UsageError(
+      `training.rollout goes ${longest} steps ahead, but forecast.maxLead only ${leadSteps}; lengthen it`,
+    );
   return phases;
 }
 
 /** Trains each network of the run in turn; yields after every step. Ends at once for what the store has finished. */
 export async function* trainForecast(options: TrainOptions): AsyncGenerator<TrainEvent> {
   const departures = departuresOf(options.normaliser, options.series);
-  for (let member = 1; member <= options.config.training.seeds; member++) yield* trainMember(options, departures, member);
+  for (let member = 1; member <= options.config.training.seeds; member++)
+    yield* trainMember(options, departures, member);
 }
 
-async function* trainMember({ runtime, config, store, normaliser }: TrainOptions, departures: Departures, member: number): AsyncGenerator<TrainEvent> {
+async function* trainMember(
+  { runtime, config, store, normaliser }: TrainOptions,
+  departures: Departures,
+  member: number,
+): AsyncGenerator<TrainEvent> {
   const before = await store.load(member);
   if (before?.finished) return;
   const { training } = config;
@@ -111,9 +134,19 @@ async function* trainMember({ runtime, config, store, normaliser }: TrainOptions
   const schedule = scheduleOf(training);
   const phases = phasesOf(config, normaliser.leadSteps);
   const longest = Math.max(...phases.map((p) => p.jumps));
-  const shape = { model: config.model, normaliser, history: past.history, slowMeans: past.slowDays.length, batch: training.microBatch };
+  const shape = {
+    model: config.model,
+    normaliser,
+    history: past.history,
+    slowMeans: past.slowDays.length,
+    batch: training.microBatch,
+  };
   const evaluation = trainingNetwork({ ...shape, jumps: longest, dropout: false, shift: false });
-  const grid = { height: normaliser.latitudes.length, width: normaliser.longitudes.length, global: isGlobal(normaliser.longitudes) };
+  const grid = {
+    height: normaliser.latitudes.length,
+    width: normaliser.longitudes.length,
+    global: isGlobal(normaliser.longitudes),
+  };
   const validation = validationPicks(departures.series, config, normaliser, longest, rng);
 
   let parameters = before?.parameters ?? initialise(evaluation.parameters, { seed: rng.split("weights").uint32() });
@@ -128,7 +161,10 @@ async function* trainMember({ runtime, config, store, normaliser }: TrainOptions
       loss: learner.loss,
       evaluation: evaluation.loss,
       parameters,
-      optimiser: chain(adamW({ weightDecay: training.weightDecay, beta2: training.beta2 }), trackAverage(training.average)),
+      optimiser: chain(
+        adamW({ weightDecay: training.weightDecay, beta2: training.beta2 }),
+        trackAverage(training.average),
+      ),
       clipNorm: training.clip,
       state,
     });
@@ -139,23 +175,46 @@ async function* trainMember({ runtime, config, store, normaliser }: TrainOptions
         const learningRate = schedule(step);
         const microBatches = Array.from({ length: training.batch / training.microBatch }, (): Feeds => {
           const picks = Array.from({ length: training.microBatch }, () => pick(draw));
-          return { ...sampleFeeds(normaliser, departures, picks, past, jumps), ...learner.dropout.draw(draw), ...(training.shift > 0 ? drawShift(draw, grid, training.shift) : {}) };
+          return {
+            ...sampleFeeds(normaliser, departures, picks, past, jumps),
+            ...learner.dropout.draw(draw),
+            ...(training.shift > 0 ? drawShift(draw, grid, training.shift) : {}),
+          };
         });
-        const event: TrainEvent = { member, step, steps: training.steps, learningRate, ...(await trainer.train(microBatches, { learningRate })) };
+        const event: TrainEvent = {
+          member,
+          step,
+          steps: training.steps,
+          learningRate,
+          ...(await trainer.train(microBatches, { learningRate })),
+        };
         const last = step === training.steps;
         if (step % training.validateEvery !== 0 && !last) {
           yield event;
           continue;
         }
         let total = 0;
-        for (const part of validation) total += await trainer.evaluate(sampleFeeds(normaliser, departures, part, past, longest), { average: true });
+        for (const part of validation)
+          total += await trainer.evaluate(sampleFeeds(normaliser, departures, part, past, longest), { average: true });
         const loss = total / validation.length;
         const better = loss < best.loss;
         if (better) best = { loss, step, parameters: await trainer.parameters({ average: true }) };
         waited = better ? 0 : waited + 1;
         const patient = waited < training.patience;
-        await store.save({ member, parameters: await trainer.parameters(), trainer: await trainer.state(), best, waited, finished: last || !patient });
-        yield { ...event, validation: loss, best: better, ...(last ? { ended: "all steps done" } : patient ? {} : { ended: "no better validation" }) };
+        await store.save({
+          member,
+          parameters: await trainer.parameters(),
+          trainer: await trainer.state(),
+          best,
+          waited,
+          finished: last || !patient,
+        });
+        yield {
+          ...event,
+          validation: loss,
+          best: better,
+          ...(last ? { ended: "all steps done" } : patient ? {} : { ended: "no better validation" }),
+        };
         if (!patient) return;
       }
       parameters = await trainer.parameters();
@@ -167,14 +226,22 @@ async function* trainMember({ runtime, config, store, normaliser }: TrainOptions
 }
 
 /** Draws a start and a lead of a period: any lead for a direct model, one step of the data for an iterative one. */
-function picker(series: Series, config: ForecastConfig, { leadSteps }: Normaliser, name: "train" | "validation", jumps: number): (draw: Random) => Pick {
+function picker(
+  series: Series,
+  config: ForecastConfig,
+  { leadSteps }: Normaliser,
+  name: "train" | "validation",
+  jumps: number,
+): (draw: Random) => Pick {
   const { forecast } = config;
   const periods = resolvePeriods(series, config);
   const longest = forecast.method === "direct" ? leadSteps : 1;
   const starts = Array.from({ length: longest }, (_, i) => {
     const found = startsIn(series, periods[name], forecast.history, (i + 1) * jumps);
     if (found.length === 0)
-      throw new UsageError(`data.${name} has no start with ${forecast.history} states before it and truth ${(i + 1) * jumps} steps ahead; lengthen the period, or shorten forecast.maxLead or training.rollout`);
+      throw new UsageError(
+        `data.${name} has no start with ${forecast.history} states before it and truth ${(i + 1) * jumps} steps ahead; lengthen the period, or shorten forecast.maxLead or training.rollout`,
+      );
     return found;
   });
   return (draw) => {
@@ -184,10 +251,19 @@ function picker(series: Series, config: ForecastConfig, { leadSteps }: Normalise
 }
 
 /** The samples of every validation, in micro-batches; the same throughout a run. */
-function validationPicks(series: Series, config: ForecastConfig, normaliser: Normaliser, jumps: number, rng: Random): Pick[][] {
+function validationPicks(
+  series: Series,
+  config: ForecastConfig,
+  normaliser: Normaliser,
+  jumps: number,
+  rng: Random,
+): Pick[][] {
   const { batch, microBatch, validationSamples } = config.training;
-  if (batch % microBatch !== 0) throw new UsageError(`training.batch (${batch}) is not a multiple of training.microBatch (${microBatch})`);
+  if (batch % microBatch !== 0)
+    throw new UsageError(`training.batch (${batch}) is not a multiple of training.microBatch (${microBatch})`);
   const pick = picker(series, config, normaliser, "validation", jumps);
   const draw = rng.split("validation");
-  return Array.from({ length: Math.ceil(validationSamples / microBatch) }, () => Array.from({ length: microBatch }, () => pick(draw)));
+  return Array.from({ length: Math.ceil(validationSamples / microBatch) }, () =>
+    Array.from({ length: microBatch }, () => pick(draw)),
+  );
 }

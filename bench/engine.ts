@@ -1,0 +1,166 @@
+/**
+ * Training and inference of a plain ViT (batch 8, 512 tokens, width 256, depth 4) beside `../shared/peers/vit_torch.py`, the
+ * machine's own best matrix product, and the cost of building graphs.
+ */
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { adamW } from "../src/engine/optimiser.js";
+import { initialise, scope, truncatedNormal } from "../src/engine/parameters.js";
+import type { Runtime } from "../src/engine/runtime.js";
+import { openInline } from "../src/engine/runtime.node.js";
+import { createTrainer } from "../src/engine/train.js";
+import { exportOnnx } from "../src/graph/export.js";
+import { gradients } from "../src/graph/grad.js";
+import { Graph, type Tensor } from "../src/graph/graph.js";
+import { add, matmul, reduceMean, square, sub } from "../src/graph/ops.js";
+import { block, dense, norm } from "../src/models/layers.js";
+import { type NdArray, sizeOf, zeros } from "../src/tensor/ndarray.js";
+import { random } from "../src/tensor/random.js";
+import { type BenchRow, row } from "./row.js";
+
+const SIZE = { batch: 8, tokens: 512, dim: 256, depth: 4, heads: 4, channels: 64 };
+/** Samples that go through at once: their activations then stay in the caches. */
+const MICRO_BATCH = 1;
+
+function network(batch: number, size = SIZE) {
+  const graph = new Graph("vit");
+  const p = scope(graph);
+  const x = graph.input("x", "float32", [batch, size.tokens, size.channels]);
+  const y = graph.input("y", "float32", [batch, size.tokens, size.channels]);
+  let h: Tensor = add(
+    dense(p.child("embed"), x, size.dim),
+    p.param("position", [size.tokens, size.dim], truncatedNormal(0.02)),
+  );
+  for (let i = 0; i < size.depth; i++) h = block(p.child(`blocks.${i}`), h, { heads: size.heads });
+  const out = dense(p.child("head"), norm(p.child("norm"), h), size.channels);
+  return { graph, scope: p, out, loss: reduceMean(square(sub(out, y))) };
+}
+
+const noise = (shape: number[], seed: number): NdArray => {
+  const rng = random(seed);
+  return { dtype: "float32", shape, data: new Float32Array(sizeOf(shape)).map(() => rng.normal()) };
+};
+
+const median = (values: number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
+async function times(count: number, work: () => Promise<unknown>): Promise<number> {
+  const out: number[] = [];
+  for (let i = 0; i < count + 2; i++) {
+    const began = performance.now();
+    await work();
+    if (i >= 2) out.push(performance.now() - began);
+  }
+  return median(out);
+}
+
+/** Measured in a process of its own, so that its peak memory is its own. */
+interface VitFigures {
+  train_ms: number;
+  infer_ms: number;
+  optimiser_part: number;
+  peak_rss_mb: number;
+  gflops: number;
+}
+
+export async function vitFigures(): Promise<VitFigures> {
+  const runtime = await openInline();
+  const { graph, scope: p, loss } = network(MICRO_BATCH);
+  const parameters = initialise(p, { seed: 1 });
+  const trainer = await createTrainer(runtime, { loss, parameters, optimiser: adamW({ weightDecay: 0 }) });
+  const shape = [MICRO_BATCH, SIZE.tokens, SIZE.channels];
+  const batches = Array.from({ length: SIZE.batch / MICRO_BATCH }, (_, i) => ({
+    x: noise(shape, 2 * i),
+    y: noise(shape, 2 * i + 1),
+  }));
+  const train = await times(6, () => trainer.train(batches, { learningRate: 1e-3 }));
+  const parts = { ...trainer.timings };
+  const { out } = network(SIZE.batch);
+  const session = await runtime.load(exportOnnx(out.graph, { outputs: new Map([["out", out]]), parameters }));
+  const x = noise([SIZE.batch, SIZE.tokens, SIZE.channels], 9);
+  const infer = await times(6, () => session.run({ x }));
+  const count = graph.parameters.reduce((n, t) => n + sizeOf(t.shape), 0);
+  const flops =
+    3 *
+    (2 * SIZE.batch * SIZE.tokens * (count - SIZE.tokens * SIZE.dim) +
+      SIZE.depth * 4 * SIZE.batch * SIZE.tokens ** 2 * SIZE.dim);
+  return {
+    train_ms: train,
+    infer_ms: infer,
+    optimiser_part: parts.update / (parts.gradient + parts.norm + parts.update),
+    peak_rss_mb: process.resourceUsage().maxRSS / 1024,
+    gflops: flops / train / 1e6,
+  };
+}
+
+/** GFLOP/s of the fastest square matrix product of 1024 or 2048. */
+async function bestMatmul(runtime: Runtime): Promise<number> {
+  let best = 0;
+  for (const n of [1024, 2048]) {
+    const graph = new Graph("product");
+    graph.output("y", matmul(graph.input("a", "float32", [n, n]), graph.input("b", "float32", [n, n])));
+    const session = await runtime.load(exportOnnx(graph));
+    const a = await runtime.keep(noise([n, n], 1));
+    const y = await runtime.keep(zeros("float32", [n, n]));
+    for (let i = 0; i < 8; i++) {
+      const began = performance.now();
+      await session.run({ a, b: a }, { into: { y } });
+      best = Math.max(best, (2 * n ** 3) / (performance.now() - began) / 1e6);
+    }
+  }
+  return best;
+}
+
+function buildMilliseconds(): number {
+  const began = performance.now();
+  const { graph, loss } = network(1, { ...SIZE, depth: 24 });
+  const grads = gradients(loss, graph.parameters);
+  exportOnnx(graph, { outputs: new Map(graph.parameters.map((p, i) => [`g/${p.name}`, grads[i]])) });
+  return performance.now() - began;
+}
+
+export async function engineRows(): Promise<BenchRow[]> {
+  // Ours and the yardstick in turn, each in a process of its own, so that a drifting machine meets both
+  const ours: VitFigures[] = [];
+  const theirs: TorchFigures[] = [];
+  for (let i = 0; i < 3; i++) {
+    ours.push(
+      JSON.parse(
+        execFileSync(process.execPath, [fileURLToPath(import.meta.url), "--vit"], { encoding: "utf8" }),
+      ) as VitFigures,
+    );
+    const t = torch();
+    if (t) theirs.push(t);
+  }
+  const of = <T>(all: T[], key: keyof T): number | null =>
+    all.length === 0 ? null : median(all.map((f) => f[key] as number));
+  const runtime = await openInline();
+  const matmulSpeed = await bestMatmul(runtime);
+  const build = median(Array.from({ length: 5 }, buildMilliseconds));
+  return [
+    row("ViT training step", "ms", "less", of(ours, "train_ms")!, of(theirs, "train_ms"), 2.2),
+    row("ViT training step, of the best matrix product", "GFLOP/s", "more", of(ours, "gflops")!, matmulSpeed, 0.85),
+    row("ViT inference", "ms", "less", of(ours, "infer_ms")!, of(theirs, "infer_ms"), 1),
+    row("ViT training, peak memory", "MB", "less", of(ours, "peak_rss_mb")!, of(theirs, "peak_rss_mb"), 1),
+    row("optimiser's part of the step", "%", "less", 100 * of(ours, "optimiser_part")!, 6, 1),
+    row("building and differentiating 24 blocks", "ms", "less", build, 300, 1),
+  ];
+}
+
+interface TorchFigures {
+  train_ms: number;
+  infer_ms: number;
+  peak_rss_mb: number;
+}
+
+/** The yardstick's figures, where Debian's PyTorch and the script are there. */
+function torch(): TorchFigures | undefined {
+  const script = path.resolve(process.env["FOEHN_SHARED"] ?? "../shared", "peers/vit_torch.py");
+  if (!existsSync(script) || !existsSync("/usr/bin/python3")) return undefined;
+  const result = spawnSync("/usr/bin/python3", [script], {
+    encoding: "utf8",
+    env: { ...process.env, OMP_WAIT_POLICY: "PASSIVE", OPENBLAS_NUM_THREADS: "2" },
+  });
+  return result.status === 0 ? (JSON.parse(result.stdout) as TorchFigures) : undefined;
+}

@@ -1,0 +1,39 @@
+/** `npm run bench [-- --json] [group ...]`: every figure that Foehn promises, beside a yardstick measured in the same run. */
+import { type BenchRow, formatRows } from "./row.js";
+
+const GROUPS: Readonly<Record<string, () => Promise<BenchRow[]>>> = {
+  engine: async () => [
+    ...(await (await import("./engine.js")).engineRows()),
+    ...(await (await import("./unet.js")).unetRows()),
+  ],
+  data: async () => (await import("./grib.js")).gribRows(),
+  simulator: async () => (await import("./simulator.js")).simulatorRows(),
+  verify: async () => (await import("./verify.js")).verifyRows(),
+  federation: async () => (await import("./federation.js")).federationRows(),
+};
+
+const words = process.argv.slice(2);
+if (words[0] === "--vit") {
+  process.stdout.write(JSON.stringify(await (await import("./engine.js")).vitFigures()));
+  process.exit(0);
+}
+if (words[0] === "--unet") {
+  process.stdout.write(JSON.stringify(await (await import("./unet.js")).unetFigures()));
+  process.exit(0);
+}
+const json = words.includes("--json");
+const asked = words.filter((w) => !w.startsWith("-"));
+const unknown = asked.find((g) => !(g in GROUPS));
+if (unknown !== undefined) {
+  process.stderr.write(`foehn bench: there is no group '${unknown}'; there are ${Object.keys(GROUPS).join(", ")}\n`);
+  process.exit(2);
+}
+const rows: BenchRow[] = [];
+for (const [name, run] of Object.entries(GROUPS)) {
+  if (asked.length > 0 && !asked.includes(name)) continue;
+  process.stderr.write(`measuring ${name} ...\n`);
+  const part = await run();
+  rows.push(...part);
+  if (!json) process.stdout.write(`\n${name}\n${formatRows(part)}\n`);
+}
+if (json) process.stdout.write(`${JSON.stringify(rows, null, 1)}\n`);
