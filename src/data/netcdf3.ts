@@ -71,7 +71,7 @@ function parseHeader(bytes: Uint8Array, source: string): Header {
   const u64 = (): number => Number(view.getBigUint64(take(8)));
   const nonNegative = version === 5 ? u64 : u32;
   const offset = version === 1 ? u32 : u64;
-  const padded = (n: number): number => (n + 3) & ~3;
+  const padded = (n: number): number => Math.ceil(n / 4) * 4;
   const text = (n: number): string => {
     const from = take(padded(n));
     return new TextDecoder().decode(bytes.subarray(from, from + n)).replace(/\0+$/, "");

@@ -186,6 +186,7 @@ async function rawArray(store: ZarrStore, node: Node, source: string, cache: Chu
     throw new DataError(source, `array '${name}' cannot be read: ${(cause as Error).message}`, { cause });
   }
   const { shape, chunks } = array;
+  checkShape(shape, chunks, name, source);
   const dtype = bits ?? dtypeOf(array.dtype);
   return {
     name,
@@ -196,6 +197,20 @@ async function rawArray(store: ZarrStore, node: Node, source: string, cache: Chu
     attrs: fillAttributes(plainAttributes(attrs), node),
     readBlock: (block) => readChunks(array, block, dtype, { name, source, cache }),
   };
+}
+
+/** More values than this in one chunk are taken for damage rather than allocated. */
+const LARGEST_CHUNK = 2 ** 28;
+
+function checkShape(shape: unknown, chunks: unknown, name: string, source: string): void {
+  const isList = (list: unknown, least: number): list is number[] =>
+    Array.isArray(list) && list.every((n) => Number.isSafeInteger(n) && (n as number) >= least);
+  const fits = isList(shape, 0) && isList(chunks, 1) && shape.length === chunks.length;
+  if (!fits || (chunks as number[]).reduce((a, b) => a * b, 1) > LARGEST_CHUNK)
+    throw new DataError(
+      source,
+      `array '${name}' has shape ${JSON.stringify(shape)} in chunks of ${JSON.stringify(chunks)}, which cannot be; the metadata are damaged`,
+    );
 }
 
 function substituteType(node: Node): { meta: Json; attrs: Json; bits?: DType } {

@@ -5,7 +5,7 @@ import type { NdArray } from "../tensor/ndarray.js";
 import { type Dataset, memoryDataset, type MemoryVariable } from "./dataset.js";
 import type { ByteSource } from "./grib/source.js";
 import { parseNpy } from "./npy.js";
-import { openZarr } from "./zarr.js";
+import { openZarr, type ZarrStore } from "./zarr.js";
 
 /** Opens a zipped Zarr hierarchy, at the zip's root or in one folder of it, or an `.npz`. */
 export async function openZip(
@@ -27,16 +27,22 @@ export async function openZip(
       return Object.fromEntries(Object.entries(entries).map(([name, entry]) => [name.slice(prefix.length), entry]));
     },
   });
-  await store.has("/zarr.json").catch((cause: Error) => {
+  const damaged = (cause: Error): never => {
     throw new DataError(
       source,
       `it cannot be read as a zip file (${cause.message}); it is truncated or damaged, copy it again`,
       { cause },
     );
-  });
-  if (names.some((name) => name.endsWith(".npy"))) return openNpz(store, names, source, close);
+  };
+  await store.has("/zarr.json").catch(damaged);
+  if (names.some((name) => name.endsWith(".npy")))
+    return openNpz((key) => store.get(key).catch(damaged), names, source, close);
   const below = names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
-  return openZarr(store, {
+  const readable: ZarrStore = {
+    get: (key) => store.get(key).catch(damaged),
+    getRange: (key, range) => store.getRange(key, range).catch(damaged),
+  };
+  return openZarr(readable, {
     ...options,
     list: async (path) => {
       const start = path ? `${path}/` : "";
@@ -52,7 +58,7 @@ const isOutermost = (name: string, names: readonly string[]): boolean =>
 
 /** Every array of numbers in an `.npz`; dimensions are named by their lengths. */
 async function openNpz(
-  store: ZipFileStore,
+  get: ZarrStore["get"],
   names: readonly string[],
   source: string,
   close?: () => Promise<void>,
@@ -61,7 +67,7 @@ async function openNpz(
   const left: string[] = [];
   for (const name of names.filter((each) => each.endsWith(".npy"))) {
     try {
-      const data = parseNpy((await store.get(`/${name}`))!, `${source} (${name})`);
+      const data = parseNpy((await get(`/${name}`))!, `${source} (${name})`);
       variables[name.slice(0, -4)] = namedBySize(data);
     } catch (error) {
       if (!(error instanceof DataError)) throw error;
