@@ -34,6 +34,9 @@ export interface Diffusion {
   readonly hours: number;
 }
 
+/** del^8 as weak as each truncation bears: 24 h at T21, 6 h at T42, 2.7 h at T63 (Held and Suarez took 2.4 h there). */
+export const usualDiffusion = (truncation: number): Diffusion => ({ order: 8, hours: 24 * (21 / truncation) ** 2 });
+
 /** kappa_n = (n (n+1) / (T (T+1)))^(order/2) / hours, per row, 1/s. */
 export function diffusionRates(transform: SphericalTransform, { order, hours }: Diffusion): Float64Array {
   const T = transform.truncation;

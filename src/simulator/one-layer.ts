@@ -5,6 +5,7 @@
 import { random } from "../tensor/random.js";
 import type { Atmosphere } from "./atmosphere.js";
 import type { SimulationConfig } from "./config.js";
+import { usualDiffusion } from "./leapfrog.js";
 import { orographyOn } from "./orography.js";
 import { DAY, EARTH } from "./planet.js";
 import { GRID, GEOPOTENTIAL, shallowWaterModel, STATE, U, V, VORTICITY } from "./shallow-water.js";
@@ -43,7 +44,7 @@ export function oneLayerAtmosphere(config: SimulationConfig): Atmosphere {
     meanGeopotential: MEAN_GEOPOTENTIAL,
     surfaceGeopotential: heights?.map((h) => h * EARTH.gravity),
     drag: DRAG,
-    diffusion: { order: 8, hours: 6 },
+    diffusion: usualDiffusion(config.truncation),
     forcing(before, tendency, steps) {
       const numbers = draw.split(steps);
       for (const at of stirred) {

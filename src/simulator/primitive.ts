@@ -23,6 +23,7 @@ import {
   synthesiseField,
   type TimeFilter,
   timeFilter,
+  usualDiffusion,
 } from "./leapfrog.js";
 import { divergenceAndCurl, gradient, type Operators, operators, windFromVorticity } from "./operators.js";
 import { EARTH, type Planet } from "./planet.js";
@@ -113,7 +114,7 @@ export function primitiveModel(options: PrimitiveOptions): PrimitiveModel {
     moist = false,
     planet = EARTH,
     referenceTemperature = 300,
-    diffusion = { order: 8, hours: 6 },
+    diffusion = usualDiffusion(truncation),
     filter = DEFAULT_FILTER,
     physics,
     conserveMass = true,
