@@ -4,6 +4,8 @@ import { ndarray } from "../tensor/ndarray.js";
 import { random } from "../tensor/random.js";
 import { reportHtml } from "./report/html.js";
 import { allFigures } from "./report/figures.js";
+import { cellScores } from "./cell-scores.js";
+import { sideBySide } from "./side-by-side.js";
 import { formatScores, scoresJson } from "./table.js";
 import { verifyForecast } from "./verify.js";
 
@@ -170,6 +172,40 @@ describe("verifyForecast", async () => {
         .filter(({ svg }) => broken(svg))
         .map((f) => f.name),
     ).toEqual([]);
+  });
+});
+
+describe("two forecasts side by side", async () => {
+  const verify = (error: number, of = starts) =>
+    verifyForecast({
+      forecast: forecastOf(of, [1, 2], (lead, cell) => error * lead * (cell % 2 ? 1 : -1)),
+      truth: truthOf(),
+      trainPeriod,
+      metrics: ["rmse", "bias"],
+      resamples: 100,
+    });
+  const [a, b] = [await verify(0.2), await verify(0.3, starts.slice(20))];
+  it("are compared over the starts both have", () => {
+    const both = sideBySide(a, b, { name: "older" });
+    const row = both.comparisons.find((c) => c.baseline === "older" && c.metric === "rmse" && c.lead_hours === 48)!;
+    expect([row.n, row.better]).toEqual([100, true]);
+    expect(row.value).toBeCloseTo(-0.2, 4);
+    expect(row.skill).toBeCloseTo(1 / 3, 4);
+    expect(reportHtml(both).includes("Against older")).toBe(true);
+  });
+  it("must share their grid and weights", async () => {
+    const other = await verifyForecast({
+      forecast: forecastOf(starts, [1], () => 1),
+      truth: truthOf(),
+      weights: "cos",
+    });
+    expect(() => sideBySide(a, other)).toThrow(/differ in their weights/);
+  });
+  it("leave maps of their errors as a dataset", async () => {
+    const cells = cellScores(a);
+    expect(cells.dims).toEqual({ lead_time: 2, latitude: 4, longitude: 4 });
+    const { data } = await cells.variables.get("t_bias")!.read({ lead_time: 1 });
+    expect(Array.from(data as Float32Array, (x) => +x.toFixed(3)).slice(0, 4)).toEqual([-0.4, 0.4, -0.4, 0.4]);
   });
 });
 

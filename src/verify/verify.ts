@@ -99,6 +99,12 @@ export interface Verification {
   readonly spectra: readonly LeadSpectra[];
   /** Of an ensemble, over the whole grid, at the same leads. */
   readonly ranks: readonly { channel: number; lead: number; histogram: Float64Array }[];
+  /** What every score was made from, a row a start, so that two forecasts can be compared start by start. */
+  readonly sums: SumTable;
+  /** Of each start, in milliseconds. */
+  readonly startTimes: Float64Array;
+  readonly regions: readonly string[];
+  readonly scores: readonly Score[];
 }
 
 export async function verifyForecast(options: VerifyOptions): Promise<Verification> {
@@ -190,17 +196,20 @@ export async function verifyForecast(options: VerifyOptions): Promise<Verificati
   };
   const cases = await collectCases(pairing, table, baselines, drawn);
   const ranks = rankHistograms(table, channels.length, drawn, members);
-  const { latitudes, longitudes } = truth;
   return {
     meta,
     rows,
     comparisons: withDiscoveryRates(comparisons),
-    latitudes,
-    longitudes,
+    latitudes: truth.latitudes,
+    longitudes: truth.longitudes,
     maps,
     cases,
     spectra,
     ranks,
+    sums: table,
+    startTimes: Float64Array.from(starts, (start) => start.time),
+    regions,
+    scores,
   };
 }
 
