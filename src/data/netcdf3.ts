@@ -230,6 +230,9 @@ function recordCount(
   return Math.max(0, Math.floor((size - Math.min(...variables.map((v) => v.begin))) / recordBytes));
 }
 
+/** Bytes read at once at most where rows lie apart. */
+const READ_BYTES = 4 * 2 ** 20;
+
 /** Reads a block as runs of bytes that lie together. */
 async function readHyperslab(
   bytes: ByteSource,
@@ -251,19 +254,31 @@ async function readHyperslab(
     if (count[split] !== shape[split]) break;
   }
   const out = new Uint8Array(sizeOf(count) * v.bytes);
-  const outer = count.slice(0, split).map((n) => Array.from({ length: n }, (_, i) => i));
+  const runBytes = run * v.bytes;
+  // rows of the innermost walked axis are read together where little lies between them (records, columns of a box)
+  const inner = Math.max(0, split - 1);
+  const gap = split ? strides[inner] : runBytes;
+  const rows = split ? count[inner] : 1;
+  const together = runBytes * 8 >= gap ? Math.max(1, Math.min(rows, Math.floor(READ_BYTES / gap))) : 1;
+  const outer = count.slice(0, inner).map((n) => Array.from({ length: n }, (_, i) => i));
   const base = start.reduce((sum, at, axis) => sum + at * strides[axis], v.begin);
   let at = 0;
-  for (const choice of split ? product(outer) : [[]]) {
+  for (const choice of outer.length ? product(outer) : [[]]) {
     const offset = choice.reduce((sum, i, axis) => sum + i * strides[axis], base);
-    const piece = await bytes.read(offset, run * v.bytes);
-    if (piece.length < run * v.bytes)
-      throw new DataError(
-        source,
-        `the file ends inside variable '${v.name}', at byte ${offset + piece.length}; copy it again`,
-      );
-    out.set(piece, at);
-    at += piece.length;
+    for (let row = 0; row < rows; row += together) {
+      const n = Math.min(together, rows - row);
+      const length = (n - 1) * gap + runBytes;
+      const piece = await bytes.read(offset + row * gap, length);
+      if (piece.length < length)
+        throw new DataError(
+          source,
+          `the file ends inside variable '${v.name}', at byte ${offset + row * gap + piece.length}; copy it again`,
+        );
+      for (let k = 0; k < n; k++) {
+        out.set(piece.subarray(k * gap, k * gap + runBytes), at);
+        at += runBytes;
+      }
+    }
   }
   return bigEndian(out, v.type);
 }

@@ -21,6 +21,7 @@ import { openGrib } from "./grib/open-grib.js";
 import { type ByteSource, memorySource } from "./grib/source.js";
 import { openHdf5 } from "./hdf5.node.js";
 import { fetchBytes, type HttpOptions, httpSource, httpStore } from "./http.js";
+import { imageDataset } from "./image.js";
 import { openNetcdf3 } from "./netcdf3.js";
 import { parseNpy } from "./npy.js";
 import { readParquet } from "./parquet.js";
@@ -158,6 +159,18 @@ async function openBytes(
       await close();
       return { ...memoryDataset({ array: namedBySize(array) }, { source }), format: "npy" };
     }
+    case "png": {
+      const picture = await bytes.read(0, bytes.size);
+      await close();
+      const beside = source.replace(/\.png$/i, ".json");
+      const about = await readFile(beside, "utf8").catch(() => undefined);
+      if (about === undefined)
+        throw new DataError(
+          source,
+          `a picture is data only with a JSON beside it that says what its channels are (${beside})`,
+        );
+      return imageDataset(picture, parsedJson(about, beside), source);
+    }
     case "gzip":
     case "text": {
       const content = await wholeText(bytes, format, source);
@@ -169,6 +182,14 @@ async function openBytes(
         source,
         `its format is not known (${format === "unknown" ? `it begins with ${hex(head)}` : format.toUpperCase()}); Foehn reads Zarr, NetCDF, HDF5, GRIB, CSV, Parquet and NumPy arrays`,
       );
+  }
+}
+
+function parsedJson(text: string, source: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new DataError(source, "it is not JSON; write it again", { cause });
   }
 }
 

@@ -1,0 +1,69 @@
+/**
+ * Fields coded as pictures: a PNG whose channels are variables between a least and a greatest value, which a JSON beside it
+ * names (`{ "width": 360, "height": 180, "uMin": -21.3, "uMax": 26.8, "date": "2016-11-20T00:00Z" }`), as wind maps for
+ * browsers use them. Rows go from north to south over the globe, columns from 0 eastward.
+ */
+import { decode } from "fast-png";
+import { parseTime } from "../earth/time.js";
+import { DataError } from "../errors.js";
+import { asArray } from "./blocks.js";
+import { type Dataset, memoryDataset, type MemoryVariable } from "./dataset.js";
+
+/** Decodes the picture: one variable for each NAMEMin and NAMEMax, channels in their order. */
+export function imageDataset(png: Uint8Array, about: unknown, source: string): Dataset {
+  const said = (typeof about === "object" && about !== null ? about : {}) as Record<string, unknown>;
+  const names = Object.keys(said)
+    .filter((key) => key.endsWith("Min") && `${key.slice(0, -3)}Max` in said)
+    .map((key) => key.slice(0, -3));
+  let image: ReturnType<typeof decode>;
+  try {
+    image = decode(png);
+  } catch (cause) {
+    throw new DataError(
+      source,
+      `it cannot be read as PNG (${(cause as Error).message}); it is truncated or damaged, copy it again`,
+      { cause },
+    );
+  }
+  const { width, height, channels, depth, data } = image;
+  if (names.length === 0 || names.length > channels)
+    throw new DataError(
+      source,
+      `a picture is data only where the JSON beside it gives each channel's Min and Max (uMin, uMax, ...); it names ${names.length} of ${channels}`,
+    );
+  const full = 2 ** depth - 1;
+  const fields = names.map((name, channel): [string, MemoryVariable] => {
+    const [low, high] = [Number(said[`${name}Min`]), Number(said[`${name}Max`])];
+    const values = Float32Array.from(
+      { length: width * height },
+      (_, i) => low + ((high - low) * data[i * channels + channel]) / full,
+    );
+    return [
+      name,
+      { dims: ["time", "latitude", "longitude"], data: asArray("float32", [1, height, width], values), attrs: {} },
+    ];
+  });
+  const seconds = typeof said["date"] === "string" ? parseTime(said["date"]) / 1000 : NaN;
+  const axis = (name: string, values: Float64Array, units: string): [string, MemoryVariable] => [
+    name,
+    { dims: [name], data: asArray("float64", [values.length], values), attrs: { units } },
+  ];
+  const dataset = memoryDataset(
+    Object.fromEntries([
+      axis("time", Float64Array.of(seconds), "seconds since 1970-01-01"),
+      axis(
+        "latitude",
+        Float64Array.from({ length: height }, (_, i) => 90 - (180 * i) / height),
+        "degrees_north",
+      ),
+      axis(
+        "longitude",
+        Float64Array.from({ length: width }, (_, i) => (360 * i) / width),
+        "degrees_east",
+      ),
+      ...fields,
+    ]),
+    { source },
+  );
+  return { ...dataset, format: "png" };
+}
