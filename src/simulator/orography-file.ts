@@ -1,5 +1,5 @@
 /** Orography from a user's dataset: heights on any regular latitude-longitude grid, brought to a model's Gaussian grid. */
-import { type Dataset, dataVariables, variable } from "../data/dataset.js";
+import { type Attributes, type Dataset, dataVariables, variable } from "../data/dataset.js";
 import { DataError } from "../errors.js";
 import { toNumbers } from "../tensor/ndarray.js";
 import { EARTH } from "./planet.js";
@@ -16,7 +16,8 @@ export async function orographyFrom(
   dataset: Dataset,
   { truncation, name }: { truncation: number; name?: string },
 ): Promise<Float64Array> {
-  const standard = (attrs: Readonly<Record<string, unknown>>): string => String(attrs["standard_name"] ?? "");
+  const standard = (attrs: Attributes): string =>
+    typeof attrs["standard_name"] === "string" ? attrs["standard_name"] : "";
   const found = name
     ? variable(dataset, name)
     : dataVariables(dataset).find((v) => [...HEIGHT_NAMES, "surface_geopotential"].includes(standard(v.attrs)));
