@@ -90,33 +90,38 @@ export function readUints(bytes: Uint8Array, bitOffset: number, bits: number, co
 
 export const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** Values between two whole bytes at any width: the loops count bits in 32-bit integers, which must not overflow. */
-const RUN = 1 << 20;
+/**
+ * Values a call of an inner loop takes; a multiple of 8, so that each call begins at a whole byte whatever the width, and
+ * few, so that a field is many calls: V8 then runs the optimised function from its start instead of leaving it half-way.
+ */
+const RUN = 1 << 13;
 
 /** Simple packing: `out.length` integers of `bits` bits from the first byte on, scaled into `out`. */
 export function unpackScaled(bytes: Uint8Array, bits: number, out: Float64Array, scaling: Scaling): void {
   checkRoom(bytes, 0, bits, out.length);
   const offset = scaling.reference * scaling.decimal;
   const factor = scaling.binary * scaling.decimal;
-  if (bits === 0) out.fill(offset);
-  else if (bits > 32) for (let i = 0; i < out.length; i++) out[i] = offset + readUint(bytes, i * bits, bits) * factor;
-  else {
-    const view = viewOf(padded(bytes));
-    for (let begin = 0; begin < out.length; begin += RUN) {
-      const part = out.subarray(begin, begin + RUN);
-      const from = (begin / 8) * bits;
-      if (bits === 16) unpack16(view, from, part, offset, factor);
-      else if (bits <= 25) unpackNarrow(view, from, bits, part, offset, factor);
-      else unpackWide(view, from, bits, part, offset, factor);
-    }
+  if (bits === 0) {
+    out.fill(offset);
+    return;
   }
+  // The loops load four or five bytes at a value's first; the last values, where that leaves the data, go one by one.
+  const safe = bits > 32 ? 0 : Math.min(out.length & ~7, Math.max(0, Math.floor((bytes.length - 5) / bits)) * 8);
+  const view = viewOf(bytes);
+  for (let begin = 0; begin < safe; begin += RUN) {
+    const part = out.subarray(begin, Math.min(begin + RUN, safe));
+    const from = (begin / 8) * bits;
+    if (bits === 16) unpack16(view, from, part, offset, factor);
+    else if (bits <= 25) unpackNarrow(view, from, bits, part, offset, factor);
+    else unpackWide(view, from, bits, part, offset, factor);
+  }
+  for (let i = safe; i < out.length; i++) out[i] = offset + readUint(bytes, i * bits, bits) * factor;
 }
 
-/** 16 bits, the width most files have: eight values in four loads. */
+/** 16 bits, the width most files have: eight values in four loads. These loops take whole eights of values. */
 function unpack16(view: DataView, from: number, out: Float64Array, offset: number, factor: number): void {
-  const whole = out.length & ~7;
   let at = from;
-  for (let i = 0; i < whole; i += 8, at += 16) {
+  for (let i = 0; i < out.length; i += 8, at += 16) {
     const [a, b, c, d] = [view.getInt32(at), view.getInt32(at + 4), view.getInt32(at + 8), view.getInt32(at + 12)];
     out[i] = offset + (a >>> 16) * factor;
     out[i + 1] = offset + (a & 0xffff) * factor;
@@ -127,7 +132,6 @@ function unpack16(view: DataView, from: number, out: Float64Array, offset: numbe
     out[i + 6] = offset + (d >>> 16) * factor;
     out[i + 7] = offset + (d & 0xffff) * factor;
   }
-  for (let i = whole; i < out.length; i++, at += 2) out[i] = offset + view.getUint16(at) * factor;
 }
 
 /** Up to 25 bits: eight values take as many whole bytes as a value has bits, so bytes and shifts repeat every eight. */
@@ -144,9 +148,8 @@ function unpackNarrow(
   const shift = (n: number) => (n * bits) & 7;
   const [b1, b2, b3, b4, b5, b6, b7] = [byte(1), byte(2), byte(3), byte(4), byte(5), byte(6), byte(7)];
   const [s1, s2, s3, s4, s5, s6, s7] = [shift(1), shift(2), shift(3), shift(4), shift(5), shift(6), shift(7)];
-  const whole = out.length & ~7;
   let at = from;
-  for (let i = 0; i < whole; i += 8, at += bits) {
+  for (let i = 0; i < out.length; i += 8, at += bits) {
     out[i] = offset + (view.getInt32(at) >>> drop) * factor;
     out[i + 1] = offset + ((view.getInt32(at + b1) << s1) >>> drop) * factor;
     out[i + 2] = offset + ((view.getInt32(at + b2) << s2) >>> drop) * factor;
@@ -156,8 +159,6 @@ function unpackNarrow(
     out[i + 6] = offset + ((view.getInt32(at + b6) << s6) >>> drop) * factor;
     out[i + 7] = offset + ((view.getInt32(at + b7) << s7) >>> drop) * factor;
   }
-  for (let i = whole, n = 0; i < out.length; i++, n++)
-    out[i] = offset + ((view.getInt32(at + byte(n)) << shift(n)) >>> drop) * factor;
 }
 
 /** 26 to 32 bits, which may lie across five bytes. */

@@ -38,29 +38,73 @@ export function unpackCcsds(bytes: Uint8Array, packing: Ccsds, out: Float64Array
   decode(bytes, packing, out);
 }
 
+/** Where the decoder stands. */
+interface Stream {
+  /** The next bit is bit `bit` of byte `at`. */
+  at: number;
+  bit: number;
+  /** The sample before, and the index of the next one. */
+  last: number;
+  next: number;
+}
+
+interface Coder {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  /** Bytes of the stream; `bytes` go on behind them. */
+  readonly limit: number;
+  readonly packing: Ccsds;
+  readonly idBits: number;
+  readonly block: Int32Array;
+}
+
 function decode(source: Uint8Array, packing: Ccsds, out: Float64Array): void {
+  const bytes = padded(source);
+  const idBits = optionBits(packing.bits, (packing.flags & CCSDS.restricted) !== 0);
+  const coder: Coder = {
+    bytes,
+    view: viewOf(bytes),
+    limit: source.length,
+    packing,
+    idBits,
+    block: new Int32Array(MAX_BLOCK),
+  };
+  const stream: Stream = { at: 0, bit: 0, last: 0, next: 0 };
+  while (stream.next < out.length) {
+    decodeInterval(coder, stream, out);
+    if (packing.flags & CCSDS.padInterval && stream.bit > 0) {
+      stream.at++;
+      stream.bit = 0;
+    }
+  }
+  if (stream.at * 8 + stream.bit > (source.length + 1) * 8) throw short(stream, out);
+}
+
+const short = ({ next }: Stream, out: Float64Array): GribError =>
+  new GribError(`the CCSDS stream ends after ${next} of ${out.length} values`);
+
+/**
+ * Blocks up to the next restart of the predictor. The inner loops of this packing: state lives in local variables and is
+ * put back at the end.
+ */
+function decodeInterval(
+  { bytes, view, limit, packing, idBits, block }: Coder,
+  stream: Stream,
+  out: Float64Array,
+): void {
   const { bits, flags, blockSize, interval, scaling } = packing;
   const offset = scaling.reference * scaling.decimal;
   const factor = scaling.binary * scaling.decimal;
-  const bytes = padded(source);
-  const view = viewOf(bytes);
-  const limit = source.length;
   const count = out.length;
   const preprocess = (flags & CCSDS.preprocess) !== 0;
-  const idBits = optionBits(bits, (flags & CCSDS.restricted) !== 0);
   const raw = (1 << idBits) - 1;
   const top = 2 ** bits - 1;
-  const block = new Int32Array(MAX_BLOCK);
-  let at = 0; // the next bit is bit `bit` of byte `at`
-  let bit = 0;
-  let last = 0; // the sample before
-  let next = 0;
-  let inInterval = 0; // blocks since the predictor started anew
-  const short = () => new GribError(`the CCSDS stream ends after ${next} of ${count} values`);
+  const middle = top >>> 1;
+  let { at, bit, last, next } = stream;
 
-  while (next < count) {
-    if (at >= limit) throw short();
-    const opening = preprocess && inInterval === 0 ? 1 : 0; // an interval opens with a sample in full
+  for (let blocks = 0; blocks < interval && next < count; ) {
+    if (at >= limit) throw short(stream, out);
+    const opening = preprocess && blocks === 0 ? 1 : 0; // an interval opens with a sample in full
     const id = ((((bytes[at] << 8) | bytes[at + 1]) << bit) & 0xffff) >>> (16 - idBits);
     bit += idBits;
     at += bit >> 3;
@@ -73,7 +117,7 @@ function decode(source: Uint8Array, packing: Ccsds, out: Float64Array): void {
       bit &= 7;
     }
     const full = id === raw ? blockSize : opening;
-    if (at * 8 + bit + full * bits > limit * 8) throw short();
+    if (at * 8 + bit + full * bits > limit * 8) throw short(stream, out);
     for (let i = 0; i < full; i++) {
       block[i] = readUint(bytes, at * 8 + bit, bits);
       bit += bits;
@@ -86,69 +130,59 @@ function decode(source: Uint8Array, packing: Ccsds, out: Float64Array): void {
     // No sample has a longer code, and no pair or run would be coded longer than raw; beyond the end all bits are zeros.
     const longest = id === 0 ? Math.max(SEGMENT, bits * blockSize) : top >>> k;
     bit = readUnaries(view, at, bit, block, opening, opening + unaries, Math.min(longest, (limit - at) * 8) + 32);
-    if (bit < 0) throw short();
+    if (bit < 0) throw short(stream, out);
     at += bit >> 3;
     bit &= 7;
+    if (opening) {
+      last = block[0];
+      out[next++] = offset + last * factor;
+    }
 
     if (id === 0 && !pairs) {
       // A run of blocks of zeros: 5 means to the end of the segment or the interval.
       const code = block[opening];
-      const blocks =
-        code < 4 ? code + 1 : code === 4 ? Math.min(interval - inInterval, SEGMENT - (inInterval % SEGMENT)) : code;
-      if (opening) {
-        last = block[0];
-        out[next++] = offset + last * factor;
-      }
-      const end = Math.min(count, next + blocks * blockSize - opening);
+      const toEnd = Math.min(interval - blocks, SEGMENT - (blocks % SEGMENT));
+      const run = code < 4 ? code + 1 : code === 4 ? toEnd : code;
+      const end = Math.min(count, next + run * blockSize - opening);
       out.fill(offset + (preprocess ? last : 0) * factor, next, end);
       next = end;
-      inInterval += blocks;
-    } else {
-      if (pairs) spreadPairs(block, opening, blockSize);
-      const end = Math.min(blockSize, count - next);
-      let i = 0;
-      if (opening) {
-        last = block[0];
+      blocks += run;
+      continue;
+    }
+    if (pairs) spreadPairs(block, opening, blockSize);
+    const end = Math.min(blockSize, count - next + opening);
+    if (k <= 25 && preprocess) {
+      const drop = 32 - k; // of k = 0 the shift by 32 is one by 0, so the mask takes the window away
+      const mask = k === 0 ? 0 : -1;
+      let position = bit; // in bits from byte `at`
+      for (let i = opening; i < end; i++) {
+        const low = ((view.getInt32(at + (position >> 3)) << (position & 7)) >>> drop) & mask;
+        const d = (block[i] << k) | low;
+        position += k;
+        // The mapped error: even is up, odd is down while both are open; then the rest of the range.
+        const open = last <= middle ? last : top - last;
+        if ((d + 1) >>> 1 <= open) last += (d >>> 1) ^ -(d & 1);
+        else last = last <= middle ? d : top - d;
         out[next++] = offset + last * factor;
-        i = 1;
       }
-      if (k === 0) {
-        for (; i < end; i++)
-          out[next++] = offset + (last = preprocess ? unmap(block[i], last, top) : block[i]) * factor;
-      } else if (k <= 25 && preprocess) {
-        const drop = 32 - k;
-        const middle = top >>> 1;
-        let window = bit; // in bits from byte `at`
-        for (; i < end; i++) {
-          const d = (block[i] << k) | ((view.getInt32(at + (window >> 3)) << (window & 7)) >>> drop);
-          window += k;
-          const open = last <= middle ? last : top - last;
-          if ((d + 1) >>> 1 <= open) last += (d >>> 1) ^ -(d & 1);
-          else last = last <= middle ? d : top - d;
-          out[next++] = offset + last * factor;
-        }
-        at += window >> 3;
-        bit = window & 7;
-      } else {
-        for (; i < end; i++) {
-          const d = block[i] * 2 ** k + readUint(bytes, at * 8 + bit, k);
-          bit += k;
-          at += bit >> 3;
-          bit &= 7;
-          out[next++] = offset + (last = preprocess ? unmap(d, last, top) : d) * factor;
-        }
-      }
-      inInterval++;
-    }
-    if (inInterval >= interval) {
-      inInterval = 0;
-      if (flags & CCSDS.padInterval && bit > 0) {
-        at++;
-        bit = 0;
+      at += position >> 3;
+      bit = position & 7;
+    } else {
+      for (let i = opening; i < end; i++) {
+        const d = block[i] * 2 ** k + readUint(bytes, at * 8 + bit, k);
+        bit += k;
+        at += bit >> 3;
+        bit &= 7;
+        last = preprocess ? unmap(d, last, top) : d;
+        out[next++] = offset + last * factor;
       }
     }
+    blocks++;
   }
-  if (at * 8 + bit > (limit + 1) * 8) throw short();
+  stream.at = at;
+  stream.bit = bit;
+  stream.last = last;
+  stream.next = next;
 }
 
 /**
