@@ -16,27 +16,11 @@ import { localBus } from "../src/federation/transport/local.js";
 import { natsTransport } from "../src/federation/transport/nats.node.js";
 import type { Transport } from "../src/federation/transport/transport.js";
 import { float32 } from "../src/tensor/ndarray.js";
+import { type BenchRow, row } from "./row.js";
 
-export interface BenchRow {
-  readonly name: string;
-  readonly ours: number;
-  readonly yardstick: number;
-  readonly ratio: number;
-  readonly unit: string;
-  readonly goal: string;
-  readonly met: boolean;
-}
-
-/** A row that is met while `ours` is at most the yardstick. */
-const atMost = (name: string, ours: number, yardstick: number, unit: string): BenchRow => ({
-  name,
-  ours,
-  yardstick,
-  ratio: ours / yardstick,
-  unit,
-  goal: `at most ${yardstick} ${unit}`,
-  met: ours <= yardstick,
-});
+/** A row that is met while `ours` is at most `bound`. */
+const atMost = (name: string, ours: number, bound: number, unit: string): BenchRow =>
+  row(name, unit, "less", ours, bound, 1);
 
 /** A trainer that moves every parameter a little and costs nothing: what is left is the federation's own time. */
 const freeTrainer = (seed: number): LocalTrainer => ({
@@ -97,10 +81,7 @@ async function thousandSites(): Promise<BenchRow[]> {
   const { records } = await federation(inProcess(), config, trainers, 100_000);
   const last = records.at(-1)!;
   return [
-    {
-      ...atMost("federation/1000-sites-in-a-round", 1000 - last.sites.length, 0, "sites missing"),
-      ratio: last.sites.length / 1000,
-    },
+    row("federation/1000-sites-in-a-round", "sites", "more", last.sites.length, 1000, 1),
     atMost("federation/1000-sites-100k-parameters", last.seconds, 60, "s a round"),
   ];
 }
@@ -177,15 +158,7 @@ async function compression(): Promise<BenchRow[]> {
   const saved = bytes(full.records) / bytes(thin.records);
   const lost = (100 * (error(thin.scores) - error(full.scores))) / (before - error(full.scores));
   return [
-    {
-      name: "federation/compressed-bytes",
-      ours: saved,
-      yardstick: 20,
-      ratio: saved / 20,
-      unit: "x fewer",
-      goal: "at least 20 x fewer",
-      met: saved >= 20,
-    },
+    row("federation/compressed-bytes", "x fewer", "more", saved, 20, 1),
     atMost("federation/compressed-improvement-lost", lost, 2, "%"),
   ];
 }

@@ -53,20 +53,38 @@ export async function aggregate(rows: Rows, rule: Rule, options: AggregateOption
             references: references?.count ?? 0,
             gram: await gramMatrix(all, from, to, blockSize, kernels),
           });
-    const used = rule.mix ? all : rows;
+    const chosen = weights && usedColumns(weights);
+    const used = chosen ? only(all, chosen.columns) : rows;
     await eachBlock(used, from, to, blockSize, async (block, start, width) => {
       const into = out.subarray(start, start + width);
-      if (!weights) {
+      if (!chosen) {
         (rule.columns ?? columnMean)(split(block, rows.count, width), into);
         return;
       }
-      const made = weights.rows === 1 ? into : zeroVector(weights.rows * width, rows.precision);
-      await kernels.combine(weights, block, made);
-      if (weights.rows > 1) (rule.columns ?? columnMean)(split(made, weights.rows, width), into);
+      const made = chosen.weights.rows === 1 ? into : zeroVector(chosen.weights.rows * width, rows.precision);
+      await kernels.combine(chosen.weights, block, made);
+      if (chosen.weights.rows > 1) (rule.columns ?? columnMean)(split(made, chosen.weights.rows, width), into);
     });
   }
   return out;
 }
+
+/** The weights without the columns that are zero throughout: those rows need not be read again. */
+function usedColumns(weights: Matrix): { weights: Matrix; columns: number[] } {
+  const columns = Array.from({ length: weights.cols }, (_, j) => j).filter((j) =>
+    Array.from({ length: weights.rows }, (_, i) => weights.data[i * weights.cols + j]).some((w) => w !== 0),
+  );
+  const kept = matrix(weights.rows, columns.length);
+  for (let i = 0; i < weights.rows; i++) columns.forEach((j, k) => (row(kept, i)[k] = row(weights, i)[j]));
+  return { weights: kept, columns };
+}
+
+/** The rows at `chosen`. */
+const only = (rows: Rows, chosen: readonly number[]): Rows => ({
+  ...rows,
+  count: chosen.length,
+  read: (i, from, into) => rows.read(chosen[i], from, into),
+});
 
 /** The weights as a one-row matrix, or undefined where there are none. */
 function fixedWeights(weights: readonly number[] | undefined, count: number): Matrix | undefined {

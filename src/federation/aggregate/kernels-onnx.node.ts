@@ -7,7 +7,8 @@ import type { BlockKernels } from "./aggregate.js";
 
 /** Kernels on ONNX Runtime's CPU provider; for float32 rows. */
 export async function onnxKernels(): Promise<BlockKernels> {
-  const options = { intraOpNumThreads: 0, logSeverityLevel: 3 } as const;
+  // Threads that spin while they wait steal the time of whoever else computes on the machine.
+  const options = { logSeverityLevel: 3, extra: { session: { intra_op: { allow_spinning: "0" } } } } as const;
   const product = await InferenceSession.create(gemmModel({ transposeB: false }), options);
   const outer = await InferenceSession.create(gemmModel({ transposeB: true }), options);
   return {

@@ -29,7 +29,7 @@ function start(role: "hub" | "site", options: ProcessOptions): { child: ChildPro
     stdio: ["ignore", "pipe", "inherit"],
   });
   let text = "";
-  child.stdout!.on("data", (chunk: Buffer) => (text += chunk.toString()));
+  child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));
   return { child, output: new Promise((resolve) => child.once("close", () => resolve(text))) };
 }
 async function kill({ child, output }: ReturnType<typeof start>): Promise<void> {

@@ -62,7 +62,7 @@ async function run(
   clearTimeout(late);
   await meddling;
   await Promise.all(opened.map((t) => t.close()));
-  return { model: model.get("w")!.data as Float32Array, reports, records };
+  return { model: model.get("w")!.data, reports, records };
 }
 
 const four = (of: (i: number) => Partial<LinearOptions & SiteOptions> = () => ({})) =>
@@ -106,7 +106,7 @@ function suite(connect: Connect): void {
           leaseTerm: 60,
           signal: killed.signal,
         });
-        final = params.get("w")!.data as Float32Array;
+        final = params.get("w")!.data;
       } catch (error) {
         expect((error as Error).message).toBe("killed");
       }
