@@ -17,17 +17,31 @@ export async function lossCurve(runtime: Runtime): Promise<{ losses: number[]; s
   const p = scope(graph);
   const x = graph.input("x", "float32", [4, 2, 8, 8]);
   const y = graph.input("y", "float32", [4, 2, 8, 8]);
-  const field = gelu(conv(x, p.param("conv", [8, 2, 3, 3], truncatedNormal(0.2)), p.param("conv.b", [8], zero), { pads: [1, 1, 1, 1] }));
+  const field = gelu(
+    conv(x, p.param("conv", [8, 2, 3, 3], truncatedNormal(0.2)), p.param("conv.b", [8], zero), { pads: [1, 1, 1, 1] }),
+  );
   const tokens = transpose(reshape(field, [4, 8, 64]), [0, 2, 1]); // [N, 64, 8]
   const scale = p.param("norm", [8], (shape) => new Float32Array(shape[0]).fill(1));
   const h = layerNorm(tokens, scale, p.param("norm.b", [8], zero));
   const part = (name: string) => linear(h, p.param(name, [8, 8], truncatedNormal(0.3)));
   const mixed = add(tokens, attention(part("q"), part("k"), part("v"), { recompute: true }));
-  const out = transpose(linear(mixed, p.param("head", [8, 2], truncatedNormal(0.3)), p.param("head.b", [2], zero)), [0, 2, 1]);
+  const out = transpose(
+    linear(mixed, p.param("head", [8, 2], truncatedNormal(0.3)), p.param("head.b", [2], zero)),
+    [0, 2, 1],
+  );
   const loss = reduceMean(square(sub(reshape(out, y.shape), y)));
-  const trainer = await createTrainer(runtime, { loss, parameters: initialise(p, { seed: 1 }), optimiser: adamW(), clipNorm: 1 });
+  const trainer = await createTrainer(runtime, {
+    loss,
+    parameters: initialise(p, { seed: 1 }),
+    optimiser: adamW(),
+    clipNorm: 1,
+  });
   const rng = random(2);
-  const numbers = () => float32([4, 2, 8, 8], Array.from({ length: 512 }, () => rng.normal()));
+  const numbers = () =>
+    float32(
+      [4, 2, 8, 8],
+      Array.from({ length: 512 }, () => rng.normal()),
+    );
   const batch = { x: numbers(), y: numbers() };
   const losses: number[] = [];
   const began = performance.now();

@@ -26,7 +26,7 @@ export async function openWeb(options: WebRuntimeOptions = {}): Promise<Runtime>
   const threads = Math.min(options.threads ?? most, most);
   ort.env.wasm.numThreads = threads;
   if (files !== undefined) ort.env.wasm.wasmPaths = files;
-  return ortRuntime(copyingOutputs(ort as unknown as OrtModule), { device, threads });
+  return ortRuntime(copyingOutputs(ort), { device, threads });
 }
 
 type Session = Awaited<ReturnType<OrtModule["InferenceSession"]["create"]>>;

@@ -35,7 +35,7 @@ import {
   tanh,
   where,
 } from "../ops.js";
-import { unbroadcast, type VjpContext, type VjpRule } from "./vjp.js";
+import { noGradient, unbroadcast, type VjpContext, type VjpRule } from "./vjp.js";
 
 /** A rule for one argument from its derivative as a function of x and y = f(x): dx = dy f'(x). */
 const unary =
@@ -77,7 +77,6 @@ const linearCombination =
     return c.inputs.map((t, i) => (c.wanted[i] ? unbroadcast(dy, t!.shape) : undefined));
   };
 
-const flat: VjpRule = () => [undefined, undefined];
 const SQRT_2 = Math.SQRT2;
 const TWO_OVER_SQRT_PI = 2 / Math.sqrt(Math.PI);
 
@@ -148,17 +147,17 @@ export const elementwiseVjp = {
   Min: extremum,
   Sum: linearCombination(() => 1),
   Mean: linearCombination((n) => 1 / n),
-  Equal: flat,
-  Greater: flat,
-  GreaterOrEqual: flat,
-  Less: flat,
-  LessOrEqual: flat,
-  And: flat,
-  Or: flat,
-  Xor: flat,
-  Not: flat,
-  IsNaN: flat,
-  IsInf: flat,
+  Equal: noGradient,
+  Greater: noGradient,
+  GreaterOrEqual: noGradient,
+  Less: noGradient,
+  LessOrEqual: noGradient,
+  And: noGradient,
+  Or: noGradient,
+  Xor: noGradient,
+  Not: noGradient,
+  IsNaN: noGradient,
+  IsInf: noGradient,
   Where: (c) => {
     const [condition, a, b] = [need(c, 0), need(c, 1), need(c, 2)];
     return [
@@ -178,10 +177,10 @@ export const elementwiseVjp = {
   },
   Neg: (c) => [neg(c.dy)],
   Abs: unary((x) => sign(x)),
-  Sign: flat,
-  Floor: flat,
-  Ceil: flat,
-  Round: flat,
+  Sign: noGradient,
+  Floor: noGradient,
+  Ceil: noGradient,
+  Round: noGradient,
   Identity: (c) => [c.dy],
   Exp: unary((_x, y) => y),
   Log: (c) => [div(c.dy, need(c, 0))],

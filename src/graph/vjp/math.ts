@@ -33,7 +33,7 @@ import {
 } from "../ops.js";
 import { convTransposeVjp, convVjp } from "./conv.js";
 import { averagePoolVjp, maxPoolVjp } from "./pool.js";
-import { countOver, spread, unbroadcast, type VjpContext, type VjpRule } from "./vjp.js";
+import { noGradient, countOver, spread, unbroadcast, type VjpContext, type VjpRule } from "./vjp.js";
 
 const lastTwoSwapped = (t: Tensor): Tensor => {
   const rank = t.shape.length;
@@ -57,8 +57,6 @@ const reduced =
     const axes = reducedAxes(c);
     return [f(spread(c.dy, x.shape, axes), x, spread(c.outputs[0], x.shape, axes), c)];
   };
-
-const flat: VjpRule = () => [];
 
 /** A rule that writes the operator in simpler ones and differentiates those. */
 const byDecomposition =
@@ -228,7 +226,7 @@ export const mathVjp = {
     const axes = [axisOf(c.op, intAttribute(c, "axis", -1), y.shape.length)];
     return [sub(c.dy, mul(exp(y), reduceSum(c.dy, { axes, keepDims: true })))];
   },
-  Hardmax: flat,
+  Hardmax: noGradient,
   ReduceSum: reduced((dy) => dy),
   ReduceMean: (c) => {
     const x = need(c, 0);
@@ -246,8 +244,8 @@ export const mathVjp = {
   ReduceLogSum: reduced((dy, _x, y) => mul(dy, exp(neg(y)))),
   ReduceLogSumExp: reduced((dy, x, y) => mul(dy, exp(sub(x, y)))),
   ReduceSumSquare: reduced((dy, x) => mul(mul(dy, x), 2)),
-  ArgMax: flat,
-  ArgMin: flat,
+  ArgMax: noGradient,
+  ArgMin: noGradient,
   TopK: (c) => {
     const x = need(c, 0);
     const axis = axisOf(c.op, intAttribute(c, "axis", -1), x.shape.length);

@@ -18,10 +18,9 @@ import {
   zerosLike,
 } from "../ops.js";
 import { resizeVjp } from "./resize.js";
-import { inversePermutation, unbroadcast, type VjpRule } from "./vjp.js";
+import { noGradient, inversePermutation, unbroadcast, type VjpRule } from "./vjp.js";
 
 const likeInput: VjpRule = (c) => [reshape(c.dy, need(c, 0).shape)];
-const flat: VjpRule = () => [];
 
 /** Adds `updates` into zeros at the indices that a gather read. */
 const scatterAdd = (
@@ -219,10 +218,10 @@ export const shapeVjp = {
   },
   SpaceToDepth: (c) => [emit("DepthToSpace", [c.dy], { blocksize: intAttribute(c, "blocksize", 1) })[0]],
   Resize: resizeVjp,
-  Shape: flat,
-  Size: flat,
-  ConstantOfShape: flat,
-  Range: flat,
-  OneHot: flat,
-  EyeLike: flat,
+  Shape: noGradient,
+  Size: noGradient,
+  ConstantOfShape: noGradient,
+  Range: noGradient,
+  OneHot: noGradient,
+  EyeLike: noGradient,
 } satisfies Record<keyof typeof shapeOps, VjpRule>;

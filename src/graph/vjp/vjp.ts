@@ -26,6 +26,9 @@ export interface VjpContext extends InferContext {
 /** Vector-Jacobian product: from the gradients of the outputs, those of the inputs. */
 export type VjpRule = (context: VjpContext) => readonly (Tensor | undefined)[];
 
+/** The rule of operators whose results do not change with small changes of their inputs: no gradient flows. */
+export const noGradient: VjpRule = () => [];
+
 /** Sums a gradient back to the shape its tensor had before broadcasting. */
 export function unbroadcast(gradient: Tensor, shape: readonly number[]): Tensor {
   if (gradient.shape.join() === shape.join()) return gradient;
