@@ -19,7 +19,7 @@ export interface Components {
 export function principalComponents(
   rows: readonly Float32Array[],
   count: number,
-  { seed = 0, iterations = 3 }: { seed?: number; iterations?: number } = {},
+  { seed = 0, iterations = 2 }: { seed?: number; iterations?: number } = {},
 ): Components {
   const size = rows[0].length;
   const width = Math.min(count + 10, rows.length, size);

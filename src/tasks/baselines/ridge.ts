@@ -25,7 +25,7 @@ export interface RidgeOptions {
 const STRENGTHS = [1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1];
 /** States the components are found from, spread evenly over the training period: as many as fit in this many numbers. */
 const MOST_NUMBERS = 8e6;
-const FEWEST_STATES = 400;
+const FEWEST_STATES = 300;
 /** Pairs the damping of the remainder is found from: one number from whole fields needs no more. */
 const MOST_REMAINDERS = 100;
 
