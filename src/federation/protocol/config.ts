@@ -19,6 +19,8 @@ export const runConfigSchema = z.strictObject({
   rounds: count,
   /** Variables a site must have at least one of; empty: any. */
   variables: z.array(z.string()).default([]),
+  /** Arrays whose names begin with one of these are not shared: each site keeps its own (a shared trunk with local heads). */
+  personal: z.array(z.string().min(1)).default([]),
   strategy: z
     .strictObject({ name: z.enum(STRATEGY_NAMES), options: z.record(z.string(), z.number()).default({}) })
     .default({ name: "fedavg", options: {} }),

@@ -20,7 +20,7 @@ export async function whatLeaves(
   { site, shareSkill = true }: { site: string; shareSkill?: boolean },
 ): Promise<{ leaves: Leaving[]; stays: string[]; epsilon: number | null }> {
   const plan = await planOf(input);
-  const { privacy, masking, compression, rounds } = plan.config;
+  const { privacy, masking, compression, rounds, personal } = plan.config;
   const { samples, variables, device } = trainer.describe();
   const parts = partsOf(plan);
   const numbers = layoutLength(layout);
@@ -82,7 +82,8 @@ export async function whatLeaves(
     stays: [
       "the data, their times and places",
       "the private key",
-      "the model trained alone, the personal model and its local parts",
+      "the model trained alone and the personal model",
+      ...(personal.length > 0 ? [`all parameters named ${personal.map((p) => `${p}*`).join(", ")}`] : []),
       ...(shareSkill ? [] : ["all scores"]),
     ],
     epsilon: spentPrivacy(plan, rounds),

@@ -63,3 +63,18 @@ export function decodeMemory(bytes: Uint8Array, source: string): Memory {
   }
   return memory;
 }
+
+/** [from, to) of the arrays whose names begin with one of `prefixes`. */
+export const personalSegments = (layout: Layout, prefixes: readonly string[]): [number, number][] =>
+  layoutSegments(layout).filter((_, i) => prefixes.some((prefix) => layout[i].name.startsWith(prefix)));
+
+/** `vector` with the numbers of the segments taken from `other`. */
+export function withSegments(
+  vector: Float32Array,
+  segments: readonly (readonly [number, number])[],
+  other: Float32Array,
+): Float32Array {
+  const out = vector.slice();
+  for (const [from, to] of segments) out.set(other.subarray(from, to), from);
+  return out;
+}

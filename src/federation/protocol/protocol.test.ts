@@ -185,6 +185,12 @@ describe("in one process", () => {
   };
   suite(connect);
 
+  it("arrays that are personal never leave", async () => {
+    const { model, reports } = await run(connect, { rounds: 4, personal: ["w"] }, four());
+    expect([...model]).toEqual([0, 0, 0, 0, 0]);
+    for (const { skill } of Object.values(reports)) expect(skill.together[0].value).toBeLessThan(0.3);
+  });
+
   describe("what a hostile site sends", () => {
     const hostileConfig = { rounds: 3, aggregation: { maxNorm: 100 } };
     /** Sends an update of the first round as site `mallory`, changed by `spoil`. */

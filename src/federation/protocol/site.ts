@@ -29,7 +29,16 @@ import {
   roundSchema,
   signed,
 } from "./messages.js";
-import { decodeMemory, encodeMemory, flatten, type Parameters, unflatten } from "./parameters.js";
+import {
+  decodeMemory,
+  encodeMemory,
+  flatten,
+  type Layout,
+  type Parameters,
+  personalSegments,
+  unflatten,
+  withSegments,
+} from "./parameters.js";
 import { memorySiteStore, type SiteStore } from "./site-store.js";
 import type { LocalTrainer, SkillRow, Trained } from "./trainer.js";
 
@@ -288,7 +297,7 @@ class Site {
     const { transport, site, trainer, signal, compareAlone = false } = this.options;
     const plan = await this.#planOfRun();
     const { layout } = state;
-    const model = await getVector(transport, state.model, layout);
+    const model = await this.#withOwnParts(await getVector(transport, state.model, layout), layout);
     const shared: Memory = state.shared
       ? decodeMemory(await getObject(transport, state.shared), state.shared.object)
       : new Map<string, Vector>();
@@ -313,6 +322,14 @@ class Site {
       personal: await trainer.evaluate(trained.params),
     };
     return { model, shared, memory, trained, seconds, skill };
+  }
+
+  /** The shared model with this site's own arrays in their places. */
+  async #withOwnParts(model: Float32Array, layout: Layout): Promise<Float32Array> {
+    const { config } = await this.#planOfRun();
+    const own = await this.#store.get("personal");
+    if (!own) return model;
+    return withSegments(model, personalSegments(layout, config.personal), new Float32Array(own.slice().buffer));
   }
 
   /** One more round of the model that never saw another site. */
@@ -340,8 +357,13 @@ class Site {
       throw new FoehnError(
         `training at site '${site}' diverged in round ${state.round}; lower its learning rate or check its data`,
       );
-    const done = plan.strategy.finish?.(memory, model, { ...trained, params, samples }, shared);
-    const { payload, accepted, refused } = await this.#pack(state, difference(params, model), done?.extras, memory);
+    // What stays here is, to the strategy and to the hub, as if it had not moved.
+    const kept = personalSegments(state.layout, plan.config.personal);
+    const leaving = withSegments(params, kept, model);
+    const done = plan.strategy.finish?.(memory, model, { ...trained, params: leaving, samples }, shared);
+    const change = difference(leaving, model);
+    const { payload, accepted, refused } = await this.#pack(state, change, done?.extras, memory);
+    if (kept.length > 0) await this.#store.put("personal", new Uint8Array(params.buffer));
     for (const [name, vector] of done?.memory ?? []) accepted.set(name, vector);
     const update = { object: `site.${site}.${state.round}`, sha256: await sha256(payload), bytes: payload.length };
     const { steps, learningRate, momentum, loss } = trained;
@@ -503,7 +525,7 @@ class Site {
     const { transport, site, trainer, signal } = this.options;
     const plan = await this.#planOfRun();
     const { layout } = state;
-    const params = unflatten(await getVector(transport, state.model, layout), layout);
+    const params = unflatten(await this.#withOwnParts(await getVector(transport, state.model, layout), layout), layout);
     const alone = await this.#store.get("alone");
     const { params: personal } = await trainer.train(params, {
       budget: plan.config.budget,
