@@ -37,11 +37,11 @@ export async function decodeField(
   if (bitmap && bitmap.length * 8 < points)
     throw new GribError(`the bitmap has ${bitmap.length} bytes, too few for ${points} points`);
   const present = bitmap ? countBits(bitmap, points) : points;
-  const constant = packing.kind === "simple" && packing.bits === 0;
+  const constant = "bits" in packing && packing.bits === 0;
   if (packedCount !== undefined && packedCount !== present && grid.kind !== "spectral" && !constant)
     throw new GribError(`${packedCount} values are packed for ${present} points that are present`);
   const body = section.subarray(headOctets(field));
-  if (present > leastBytes(packing, body.length))
+  if (present > mostValues(packing, body.length))
     throw new GribError(`${body.length} bytes cannot hold ${present} values`);
 
   const out = into && into.length >= points ? into.subarray(0, points) : new Float64Array(points);
@@ -75,13 +75,17 @@ function headOctets({ edition, packing }: GribField): number {
 }
 
 /** The most values that so many bytes can hold, so that a short message cannot ask for a large array. */
-function leastBytes(packing: Packing, bytes: number): number {
+function mostValues(packing: Packing, bytes: number): number {
   if ("bits" in packing && packing.bits === 0) return Infinity; // a constant field, limited by maxPoints alone
   switch (packing.kind) {
     case "simple":
     case "log":
     case "ieee":
       return (bytes * 8) / packing.bits;
+    case "ccsds":
+      return bytes * 8 * 64 * packing.blockSize; // at best a bit and more for a segment of 64 blocks
+    case "png":
+      return bytes * 8 * 1032; // the best of deflate
     default:
       return Infinity;
   }

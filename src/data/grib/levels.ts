@@ -32,9 +32,10 @@ interface LevelType {
 }
 
 /** Types whose field has one place in the vertical, whatever number stands in the file. */
-const NO_VALUE = new Set(["surface", "meanSea", "cloudBase", "cloudTop", "isothermZero", "adiabaticCondensation"]);
-for (const type of ["maxWind", "tropopause", "nominalTop", "seaBottom", "entireAtmosphere", "entireOcean"])
-  NO_VALUE.add(type);
+const NO_VALUE: ReadonlySet<string> = new Set([
+  ...["surface", "meanSea", "cloudBase", "cloudTop", "isothermZero", "adiabaticCondensation"],
+  ...["maxWind", "tropopause", "nominalTop", "seaBottom", "entireAtmosphere", "entireOcean"],
+]);
 
 /** Is the level part of the parameter (a surface, the tropopause) rather than a coordinate along which fields vary? */
 export const hasValue = (level: Level): boolean => !NO_VALUE.has(level.type);

@@ -74,6 +74,9 @@ function match(
 }
 
 const HOUR = 3_600_000;
+/** Code table C-1. */
+const ECMWF = 98;
+const ecmwfId = (table: number, number: number): number => (table === 128 ? number : table * 1000 + number);
 
 /** The parameter of a field; an unknown code gets a name that spells it (`var_0_3_200`) and no units. */
 export function parameterOfField(field: Pick<GribField, "parameter" | "level" | "step" | "extra">): Parameter {
@@ -86,11 +89,16 @@ export function parameterOfField(field: Pick<GribField, "parameter" | "level" | 
     if (table < 128) {
       codes1 ??= readCodes(EDITION_1);
       if (table <= 3) paramId = match(codes1.get(String(number)), { type: level.first.code, level: level.first.value });
-    } else if (centre === 98) paramId = table === 128 ? number : table * 1000 + number;
+    } else if (centre === ECMWF) paramId = ecmwfId(table, number);
   } else {
     const { discipline, category, number, centre } = parameter;
     spelt = `var_${discipline}_${category}_${number}`;
     codes2 ??= readCodes(EDITION_2);
+    // ECMWF's parameters without a code of their own keep table and number of edition 1 in the local discipline.
+    if (centre === ECMWF && discipline === 192) {
+      paramId = ecmwfId(category, number);
+      return parameterOf(paramId) ?? { paramId, shortName: spelt };
+    }
     const process = Object.entries(PROCESSES).find(([, name]) => name === step.type)?.[0];
     paramId = match(codes2.get(`${discipline}.${category}.${number}`), {
       centre,

@@ -25,7 +25,7 @@ export async function readGrib1(source: ByteSource, message: ByteRange): Promise
     const length = octets(await source.read(at, 3), name).u24(1);
     if (length < 4 || length > MAX_HEADER || at + length > end)
       throw new GribError(`${name} at byte ${at} says it has ${length} octets, more than the message holds`);
-    const bytes = Uint8Array.from(await source.read(at, length));
+    const bytes = await source.read(at, length);
     at += length;
     return octets(bytes, name);
   };
@@ -37,7 +37,7 @@ export async function readGrib1(source: ByteSource, message: ByteRange): Promise
   const bitmap = flags & 0x40 ? await readBitmap(source, at, end) : undefined;
   if (bitmap) at = bitmap.offset + bitmap.length;
   const data: ByteRange = { offset: at, length: end - at };
-  const head = octets(Uint8Array.from(await source.read(at, Math.min(24, data.length))), "section 4 (binary data)");
+  const head = octets(await source.read(at, Math.min(24, data.length)), "section 4 (binary data)");
   const time = referenceTime(product);
   return {
     edition: 1,
@@ -69,7 +69,7 @@ function referenceTime(product: Octets): number {
 
 /** Section 3: its head says how long the bitmap is. */
 async function readBitmap(source: ByteSource, at: number, end: number): Promise<ByteRange> {
-  const head = octets(Uint8Array.from(await source.read(at, 6)), "section 3 (bitmap)");
+  const head = octets(await source.read(at, 6), "section 3 (bitmap)");
   const length = head.u24(1);
   if (length < 6 || at + length > end)
     throw new GribError(`section 3 (bitmap) at byte ${at} says it has ${length} octets, more than the message holds`);

@@ -35,7 +35,7 @@ export async function readGrib2(source: ByteSource, message: ByteRange): Promise
   let representation: Representation | undefined;
   let bitmap: ByteRange | undefined;
   for (let at = message.offset + 16; at < end; ) {
-    const head = octets(Uint8Array.from(await source.read(at, 5)), "a section's head");
+    const head = octets(await source.read(at, 5), "a section's head");
     const [length, number] = [head.u32(1), head.u8(5)];
     const name = `section ${number} (${NAMES[number] ?? "unknown"})`;
     if (number < 1 || number > 7) throw new GribError(`byte ${at} begins section ${number}, which does not exist`);
@@ -43,7 +43,7 @@ export async function readGrib2(source: ByteSource, message: ByteRange): Promise
       throw new GribError(`${name} at byte ${at} says it has ${length} octets, more than the message holds`);
     const whole = async () => {
       if (length > MAX_HEADER) throw new GribError(`${name} at byte ${at} says it has ${length} octets; it is damaged`);
-      return octets(Uint8Array.from(await source.read(at, length)), name);
+      return octets(await source.read(at, length), name);
     };
     if (number > 1 && !identification) throw new GribError(`${name} comes before section 1`);
     if (number === 1) identification = await whole();

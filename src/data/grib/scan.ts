@@ -5,6 +5,7 @@
  */
 import { DataError } from "../../errors.js";
 import type { ByteRange, GribField } from "./field.js";
+import type { Grid } from "./grid.js";
 import { GribError, octets } from "./octets.js";
 import { readGrib1 } from "./read-grib1.js";
 import { readGrib2 } from "./read-grib2.js";
@@ -32,14 +33,21 @@ export async function indexGrib(
   const { limit = 100 } = options;
   const headers = windowed(source);
   const fields: GribField[] = [];
+  const grids = new Map<string, Grid>();
+  /** Fields on the same grid share one description: a list of points per row is long. */
+  const add = (field: GribField): void => {
+    const { key } = field.grid;
+    if (!grids.has(key)) grids.set(key, field.grid);
+    fields.push({ ...field, grid: grids.get(key)! });
+  };
   const problems: GribProblem[] = [];
   for (let at = await findMessage(headers, 0); at >= 0; ) {
     let next = at + 4;
     try {
       const { range, edition } = await readIndicator(headers, at);
       next = range.offset + range.length;
-      if (edition === 1) fields.push(await readGrib1(headers, range));
-      else fields.push(...(await readGrib2(headers, range)));
+      if (edition === 1) add(await readGrib1(headers, range));
+      else (await readGrib2(headers, range)).forEach(add);
     } catch (error) {
       problems.push({ offset: at, message: `GRIB message at byte ${at}: ${describe(error)}` });
       if (problems.length > limit)
@@ -68,7 +76,7 @@ async function findMessage(source: ByteSource, from: number): Promise<number> {
 
 /** Section 0: edition and length, checked against the `7777` that must stand at the end. */
 async function readIndicator(source: ByteSource, offset: number): Promise<{ range: ByteRange; edition: 1 | 2 }> {
-  const head = octets(Uint8Array.from(await source.read(offset, 16)), "section 0 (indicator)");
+  const head = octets(await source.read(offset, 16), "section 0 (indicator)");
   const edition = head.u8(8);
   let length: number;
   if (edition === 1) length = await length1(source, offset, head.u24(5));
@@ -91,7 +99,7 @@ async function readIndicator(source: ByteSource, offset: number): Promise<{ rang
 async function length1(source: ByteSource, offset: number, coded: number): Promise<number> {
   if (coded < 0x800000) return coded;
   let at = offset + 8;
-  const sectionLength = async () => octets(Uint8Array.from(await source.read(at, 3)), "a section's head").u24(1);
+  const sectionLength = async () => octets(await source.read(at, 3), "a section's head").u24(1);
   const flags = (await source.read(at + 7, 1))[0] ?? 0;
   at += await sectionLength();
   if (flags & 0x80) at += await sectionLength();

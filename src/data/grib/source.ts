@@ -3,7 +3,10 @@
  * `file-source.node.ts`; a browser wraps a `Blob` or HTTP range requests in the same two members.
  */
 
-/** Random access to bytes. `read` may give fewer bytes than asked only at the end of the source. */
+/**
+ * Random access to bytes. `read` may give fewer bytes than asked only at the end of the source, and must not change bytes
+ * it has given.
+ */
 export interface ByteSource {
   readonly size: number;
   read(offset: number, length: number): Promise<Uint8Array>;
@@ -21,13 +24,13 @@ export const memorySource = (bytes: Uint8Array): ByteSource => ({
  */
 export function windowed(source: ByteSource, window = 16 * 1024): ByteSource {
   let start = 0;
-  let bytes = new Uint8Array(0);
+  let bytes: Uint8Array = new Uint8Array(0);
   return {
     size: source.size,
     async read(offset, length) {
       const end = Math.min(offset + length, source.size);
       if (offset < start || end > start + bytes.length) {
-        bytes = Uint8Array.from(await source.read(offset, Math.min(Math.max(length, window), source.size - offset)));
+        bytes = await source.read(offset, Math.min(Math.max(length, window), source.size - offset));
         start = offset;
       }
       return bytes.subarray(offset - start, Math.max(offset, end) - start);
