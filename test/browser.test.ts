@@ -55,7 +55,7 @@ it.skipIf(!existsSync(CHROMIUM))("trains in a browser along Node's loss curve (n
     const complaints: string[] = [];
     page.on("pageerror", (error) => complaints.push(error.message));
     await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
-    const there = (await page.evaluate("result")) as { losses: number[]; threads: number; isolated: boolean };
+    const there = (await page.evaluate<unknown>("result")) as { losses: number[]; threads: number; isolated: boolean };
     const here = await lossCurve(await openInline({ threads: 2 }));
     expect(complaints).toEqual([]);
     expect(there.isolated).toBe(true);

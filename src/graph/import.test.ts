@@ -337,6 +337,14 @@ describe("old forms", () => {
   });
 });
 
+it("nodes out of order are put in order", () => {
+  const { graph } = importOnnx(
+    ofNodes(13, [2], [node("Relu", ["b"], ["y"]), node("Add", ["a", "x"], ["b"]), node("Abs", ["x"], ["a"])]),
+    { source: "f" },
+  );
+  expect(graph.nodes.map((n) => n.op)).toEqual(["Abs", "Add", "Relu"]);
+});
+
 describe("sizes left open", () => {
   const open = ofNodes(13, ["batch", 3], [node("Relu", ["x"], ["y"])]);
   it("are given by name or by place", () => {
@@ -404,8 +412,9 @@ describe("a file that cannot be taken is refused with the reason", () => {
     [
       "a circle",
       ofNodes(13, [2, 2], [node("Add", ["x", "b"], ["a"]), node("Relu", ["a"], ["b"]), node("Relu", ["b"], ["y"])]),
-      /circle through 'a'/,
+      /circle through 'b'/,
     ],
+    ["itself", ofNodes(13, [2, 2], [node("Add", ["x", "y"], ["y"])]), /circle through 'y'/],
     ["nobody gives", ofNodes(13, [2, 2], [node("Add", ["x", "ghost"], ["y"])]), /reads 'ghost', which nothing gives/],
     [
       "two givers",

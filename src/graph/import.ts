@@ -206,63 +206,38 @@ function inOrder(
         givers.set(name, i);
       }
   });
-  const waiting = nodes.map(() => 0);
-  const readers: number[][] = nodes.map(() => []);
-  nodes.forEach((node, i) => {
-    for (const name of new Set(node.input)) {
-      if (name === "" || known.has(name)) continue;
+  const sourcesOf = (i: number): number[] =>
+    (nodes[i].input ?? []).flatMap((name) => {
+      if (name === "" || known.has(name)) return [];
       const giver = givers.get(name);
-      if (giver === undefined)
-        throw new DataError(source, `node '${node.name || node.opType}' reads '${name}', which nothing gives`);
-      waiting[i]++;
-      readers[giver].push(i);
-    }
-  });
-  const ready = nodes.flatMap((_, i) => (waiting[i] === 0 ? [i] : []));
-  // Files are nearly always in order already; then this keeps it
-  const sorted: number[] = [];
-  const heap = new MinHeap(ready);
-  for (let i = heap.pop(); i !== undefined; i = heap.pop()) {
-    sorted.push(i);
-    for (const reader of readers[i]) if (--waiting[reader] === 0) heap.push(reader);
-  }
-  if (sorted.length < nodes.length) {
-    const stuck = nodes[waiting.findIndex((n) => n > 0)];
-    throw new DataError(source, `its nodes form a circle through '${stuck.output?.[0] ?? ""}' (${stuck.opType})`);
-  }
-  return sorted.map((i) => nodes[i]);
-}
-
-/** The smallest number first. */
-class MinHeap {
-  readonly #items: number[];
-  constructor(sorted: number[]) {
-    this.#items = [...sorted];
-  }
-  push(value: number): void {
-    const items = this.#items;
-    let i = items.push(value) - 1;
-    for (let up = (i - 1) >> 1; i > 0 && items[up] > items[i]; i = up, up = (i - 1) >> 1)
-      [items[up], items[i]] = [items[i], items[up]];
-  }
-  pop(): number | undefined {
-    const items = this.#items;
-    const top = items[0];
-    const last = items.pop();
-    if (items.length > 0 && last !== undefined) {
-      items[0] = last;
-      for (let i = 0; ; ) {
-        const [l, r] = [2 * i + 1, 2 * i + 2];
-        let least = i;
-        if (l < items.length && items[l] < items[least]) least = l;
-        if (r < items.length && items[r] < items[least]) least = r;
-        if (least === i) break;
-        [items[least], items[i]] = [items[i], items[least]];
-        i = least;
+      if (giver !== undefined) return [giver];
+      throw new DataError(source, `node '${nodes[i].name || nodes[i].opType}' reads '${name}', which nothing gives`);
+    });
+  // Depth first from each node in the file's order, which is kept where it is already right
+  const [FRESH, OPEN, DONE] = [0, 1, 2];
+  const state = new Uint8Array(nodes.length);
+  const sorted: Message<"Node">[] = [];
+  for (let first = 0; first < nodes.length; first++) {
+    const path = [first];
+    for (let i = path.at(-1); i !== undefined; i = path.at(-1)) {
+      if (state[i] === FRESH) {
+        state[i] = OPEN;
+        for (const giver of sourcesOf(i)) {
+          if (state[giver] === OPEN)
+            throw new DataError(
+              source,
+              `its nodes form a circle through '${nodes[i].output?.[0] ?? ""}' (${nodes[i].opType})`,
+            );
+          if (state[giver] === FRESH) path.push(giver);
+        }
+      } else {
+        if (state[i] === OPEN) sorted.push(nodes[i]);
+        state[i] = DONE;
+        path.pop();
       }
     }
-    return top;
   }
+  return sorted;
 }
 
 function attributesOf(node: Message<"Node">, source: string): NodeAttributes {
