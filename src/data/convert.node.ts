@@ -1,5 +1,5 @@
 /**
- * Any readable data into Zarr or NetCDF: part of it, on another grid, under other names, in other units.
+ * Any readable data into Zarr, NetCDF or (stations) tables: part of it, on another grid, under other names, in other units.
  *
  *     await convertDataset(dataset, "out.zarr", { variables: ["t2m"], units: { t2m: "degC" } });
  */
@@ -16,11 +16,12 @@ import { regridded } from "./regrid.js";
 import { subset, type SubsetOptions } from "./subset.js";
 import { mappedVariable, renamed, withVariables } from "./views.js";
 import { writeClassicNetcdf, writeNetcdf } from "./write-netcdf.node.js";
+import { writeTable } from "./write-table.node.js";
 import { writeZarr } from "./write-zarr.node.js";
 
 export interface ConvertOptions extends SubsetOptions {
   /** Told by the target's ending unless given. */
-  readonly format?: "zarr" | "zarr2" | "netcdf" | "netcdf3";
+  readonly format?: "zarr" | "zarr2" | "netcdf" | "netcdf3" | "csv" | "parquet";
   /** New names of variables and dimensions, by old ones. */
   readonly rename?: Readonly<Record<string, string>>;
   /** New units, by (old) variable names. */
@@ -42,15 +43,20 @@ export async function convertDataset(dataset: Dataset, target: string, options: 
   const result = await transformed(dataset, options);
   const { chunks, overwrite } = options;
   if (format === "netcdf") await writeNetcdf(result, target, { chunks, overwrite });
+  else if (format === "csv" || format === "parquet") await writeTable(result, target, { format, overwrite });
   else if (format === "netcdf3") await writeClassicNetcdf(result, target, { overwrite });
   else await writeZarr(result, target, { chunks, overwrite, zarrFormat: format === "zarr2" ? 2 : 3 });
   return result;
 }
 
-function formatOf(target: string): "zarr" | "netcdf" {
+function formatOf(target: string): NonNullable<ConvertOptions["format"]> {
   if (/\.zarr\/?$/.test(target)) return "zarr";
   if (/\.(nc|nc4|cdf|netcdf)$/.test(target)) return "netcdf";
-  throw new UsageError(`'${target}' names no format Foehn writes; end it in .zarr or .nc, or give the format`);
+  if (/\.csv$/.test(target)) return "csv";
+  if (/\.parquet$/.test(target)) return "parquet";
+  throw new UsageError(
+    `'${target}' names no format Foehn writes; end it in .zarr, .nc, .csv or .parquet, or give the format`,
+  );
 }
 
 /** The changes without the writing. */

@@ -8,6 +8,7 @@ import { parse } from "csv-parse/sync";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { formatTime } from "../earth/time.js";
+import { convertDataset } from "./convert.node.js";
 import { readCoordinate, readTimes } from "./coords.js";
 import { formatCsv, parseCsv } from "./csv.js";
 import { memoryDataset, variable } from "./dataset.js";
@@ -94,6 +95,20 @@ describe("CSV", () => {
     expect(() => open('a,b\n"1,2\n')).toThrow(/never closed/);
     expect(() => open("time,b\nyesterday,2\n")).toThrow(/row 1, column 'time': 'yesterday' is not a time/);
     expect(() => open("a,b\n")).toThrow(/no rows/);
+  });
+
+  it.each(["csv", "parquet"])("goes to %s and back", async (ending) => {
+    const stations = parseCsv("id,lat,lon\nB,47.5,11\nA,47,10.5\n", { source: "stations.csv" });
+    const dataset = tableDataset(parseCsv(OBSERVATIONS, { source: "obs.csv" }), { stations, units: { wind: "m s-1" } });
+    await convertDataset(dataset, at(`out.${ending}`), { units: { temp_c: "K" } });
+    const again = await openDataset(at(`out.${ending}`));
+    expect(again.dims).toEqual({ time: 2, station: 2 });
+    expect(variable(again, "temp_c").attrs["units"]).toBe("K");
+    expect((await variable(again, "temp_c").read()).data).toEqual(Float64Array.of(274.65, NaN, 275.65, 276.65));
+    expect(variable(again, "wind").attrs["units"]).toBe("m s-1");
+    expect(await variable(again, "sky").readStrings!({ time: 0 })).toEqual(["rain, heavy", ""]);
+    expect(Array.from(await readCoordinate(again, "latitude"))).toEqual([47, 47.5]);
+    expect((await readTimes(again)).values).toEqual((await readTimes(dataset)).values);
   });
 
   it("is written back as it was", () => {

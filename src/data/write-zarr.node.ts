@@ -47,7 +47,7 @@ export interface ZarrWriter {
 }
 
 /** Values a copy holds at a time. */
-const PIECE_VALUES = 2 ** 23;
+const PIECE_VALUES = 2 ** 22;
 /** Bytes of unfinished chunks kept in memory by a writer. */
 const BUFFER_BYTES = 256 * 2 ** 20;
 
