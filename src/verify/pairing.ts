@@ -5,7 +5,8 @@
 import { canonical, ordered, readCoordinate, readLeadHours, readTimes } from "../data/coords.js";
 import { type Dataset, dataVariables, type Selection, type Variable } from "../data/dataset.js";
 import { formatTime, MS_PER_HOUR } from "../earth/time.js";
-import { DataError } from "../errors.js";
+import { conversion, isUnit } from "../earth/units.js";
+import { DataError, FoehnError } from "../errors.js";
 import { sizeOf, stridesOf, toNumbers } from "../tensor/ndarray.js";
 import { type Channel, channelsOf, readSeries, type Series } from "../tasks/series.js";
 
@@ -155,19 +156,17 @@ async function sameGrid(forecast: Dataset, truth: Dataset): Promise<[Dataset, Da
 const describe = (values: Float64Array) =>
   `${values.length} from ${+values[0].toFixed(4)} to ${+values[values.length - 1].toFixed(4)}`;
 
-/** Ways to write the same unit. */
-const plainUnits = (units: string): string =>
-  units
-    .trim()
-    .replace(/^(deg_?k|kelvin|degrees?_?kelvin)$/i, "K")
-    .replace(/^(deg_?c|celsius|°c|degrees?_?c(elsius)?)$/i, "degC")
-    .replace(/\*\*|\^/g, "")
-    .replace(
-      /([a-zA-Z]+)\s*\/\s*([a-zA-Z]+)(\d*)/g,
-      (_, a: string, b: string, power: string) => `${a} ${b}-${power || 1}`,
-    )
-    .replace(/^pascals?$/i, "Pa")
-    .replace(/^met(er|re)s?$|^gpm$/i, "m");
+/** Whether numbers in one unit are numbers in the other, however they are spelt; texts that are no units must be equal. */
+function sameUnits(a: string, b: string): boolean {
+  if (a === b || !isUnit(a) || !isUnit(b)) return a === b;
+  try {
+    const { scale, offset } = conversion(a, b);
+    return Math.abs(scale - 1) < 1e-12 && offset === 0;
+  } catch (error) {
+    if (error instanceof FoehnError) return false; // they measure different things
+    throw error;
+  }
+}
 
 function checkUnits({ name, variable }: Channel, forecast: Dataset, truth: Dataset): void {
   const other = truth.variables.get(variable.name);
@@ -177,7 +176,7 @@ function checkUnits({ name, variable }: Channel, forecast: Dataset, truth: Datas
       `it has no variable '${variable.name}' to verify ${forecast.source} against; it has ${names(truth)}`,
     );
   const [a, b] = [variable.attrs["units"], other.attrs["units"]];
-  if (typeof a === "string" && typeof b === "string" && plainUnits(a) !== plainUnits(b))
+  if (typeof a === "string" && typeof b === "string" && !sameUnits(a, b))
     throw new DataError(
       forecast.source,
       `'${name}' is in '${a}' but in '${b}' in ${truth.source}; convert one with 'foehn convert --units ${variable.name}=${b}'`,

@@ -4,6 +4,7 @@
  *     const at = interpolateToStations(field, grid, stations, { method: "bilinear" });
  *     const scored = scoreStations(cases, stations, { variable: "t2m" });
  */
+import { applyWeights, points, rectilinear, regridWeights } from "../earth/regrid/index.js";
 import { UsageError } from "../errors.js";
 import { type EnsembleFields, ensembleKernel } from "./ensemble/kernel.js";
 import { rowsOf, type ScoreRow } from "./rows.js";
@@ -27,40 +28,22 @@ export interface LatLonGrid {
   readonly longitudes: ArrayLike<number>;
 }
 
-/** A field [latitude, longitude] at the stations; NaN for stations outside the grid. Longitudes are taken modulo 360. */
+/**
+ * A field [latitude, longitude] at the stations. Outside a regional grid `bilinear` gives NaN, `nearest` the value at its rim.
+ * For many fields make the weights once (`regridWeights` in earth/regrid).
+ */
 export function interpolateToStations(
-  field: ArrayLike<number>,
+  field: Float32Array | Float64Array,
   { latitudes, longitudes }: LatLonGrid,
   stations: readonly Station[],
   options: { method?: "nearest" | "bilinear" } = {},
-): Float64Array {
+): Float32Array | Float64Array {
   const { method = "bilinear" } = options;
-  const columns = longitudes.length;
-  const step = longitudes[1] - longitudes[0];
-  const wraps = Math.abs(Math.abs(step) * columns - 360) < 0.01;
-  return Float64Array.from(stations, ({ latitude, longitude }) => {
-    const r = positionIn(latitudes, latitude);
-    const turned = longitudes[0] + ((((longitude - longitudes[0]) % 360) + 360) % 360);
-    const c = wraps ? (turned - longitudes[0]) / step : positionIn(longitudes, turned);
-    if (Number.isNaN(r) || Number.isNaN(c)) return NaN;
-    const at = (i: number, j: number) => field[i * columns + (j % columns)];
-    if (method === "nearest") return at(Math.round(r), Math.round(c));
-    const [i, j] = [
-      Math.min(Math.floor(r), latitudes.length - 2),
-      wraps ? Math.floor(c) : Math.min(Math.floor(c), columns - 2),
-    ];
-    const [y, x] = [r - i, c - j];
-    return (at(i, j) * (1 - x) + at(i, j + 1) * x) * (1 - y) + (at(i + 1, j) * (1 - x) + at(i + 1, j + 1) * x) * y;
-  });
-}
-
-/** Where a value lies between the coordinates, as a fractional index; NaN outside them. */
-function positionIn(coordinates: ArrayLike<number>, value: number): number {
-  const sign = coordinates[coordinates.length - 1] > coordinates[0] ? 1 : -1;
-  for (let i = 1; i < coordinates.length; i++)
-    if (sign * (value - coordinates[i - 1]) >= 0 && sign * (coordinates[i] - value) >= 0)
-      return i - 1 + (value - coordinates[i - 1]) / (coordinates[i] - coordinates[i - 1]);
-  return NaN;
+  const places = points(
+    stations.map((s) => s.latitude),
+    stations.map((s) => s.longitude),
+  );
+  return applyWeights(regridWeights(rectilinear(latitudes, longitudes), places, method), field);
 }
 
 /** The standard atmosphere's fall of temperature with height, K/m. */
