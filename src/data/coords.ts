@@ -146,6 +146,17 @@ export function canonical(dataset: Dataset): Dataset {
   return Object.keys(dims).length + Object.keys(variables).length ? renamed(dataset, { dims, variables }) : dataset;
 }
 
+/** The dataset with the units of some variables said anew; names it has not are left to who reads them. */
+export function withUnits(dataset: Dataset, units: Readonly<Record<string, string>>): Dataset {
+  if (![...dataset.variables.keys()].some((name) => name in units)) return dataset;
+  return withVariables(
+    dataset,
+    [...dataset.variables.values()].map((v) =>
+      v.name in units ? { ...v, attrs: { ...v.attrs, units: units[v.name] } } : v,
+    ),
+  );
+}
+
 /** The coordinate variable of that kind: named so, or the only one that CF's attributes or usual names point out. */
 export function coordinate(dataset: Dataset, name: string): Variable {
   const named = dataset.variables.get(name);

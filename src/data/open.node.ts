@@ -13,7 +13,7 @@ import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { DataError } from "../errors.js";
 import { combine } from "./combine.js";
-import { canonical } from "./coords.js";
+import { canonical, withUnits } from "./coords.js";
 import { parseCsv } from "./csv.js";
 import { type Dataset, memoryDataset } from "./dataset.js";
 import { openFileSource } from "./grib/file-source.node.js";
@@ -36,8 +36,10 @@ export interface OpenOptions {
   /** Bytes of decoded chunks to keep. */
   readonly cacheBytes?: number;
   readonly http?: HttpOptions;
-  /** For tables: units, columns, and the path of a table of the stations. */
-  readonly table?: Omit<TableOptions, "stations"> & {
+  /** Units of variables (or columns) that do not say theirs, or say them wrong. */
+  readonly units?: Readonly<Record<string, string>>;
+  /** For tables: which columns are what, and the path of a table of the stations. */
+  readonly table?: Omit<TableOptions, "stations" | "units"> & {
     readonly delimiter?: string;
     readonly missing?: readonly string[];
     readonly stations?: string;
@@ -48,8 +50,11 @@ type Format = "netcdf3" | "hdf5" | "grib" | "zip" | "gzip" | "parquet" | "npy" |
 
 /** Opens a file, a directory, an address, or all files a pattern (`*`, `?`) matches. */
 export async function openDataset(location: string, options: OpenOptions = {}): Promise<Dataset> {
-  const { names = "canonical" } = options;
-  const named = (dataset: Dataset): Dataset => (names === "canonical" ? canonical(dataset) : dataset);
+  const { names = "canonical", units = {} } = options;
+  const named = (opened: Dataset): Dataset => {
+    const dataset = withUnits(opened, units);
+    return names === "canonical" ? canonical(dataset) : dataset;
+  };
   if (/^https?:\/\//.test(location)) return named(await openAddress(location, options));
   if (!/[*?]/.test(location) || existsSync(location)) return named(await openPath(location, options));
   const files = await matching(location);
@@ -150,7 +155,7 @@ async function openBytes(
     case "zip":
       return openZip(bytes, { source, close, cacheBytes: options.cacheBytes });
     case "parquet": {
-      const dataset = tableDataset(await readParquet(bytes, source), await tableOptions(table));
+      const dataset = tableDataset(await readParquet(bytes, source), await tableOptions(options));
       await close();
       return dataset;
     }
@@ -175,7 +180,7 @@ async function openBytes(
     case "text": {
       const content = await wholeText(bytes, format, source);
       await close();
-      return tableDataset(parseCsv(content, { source, ...table }), await tableOptions(table));
+      return tableDataset(parseCsv(content, { source, ...table }), await tableOptions(options));
     }
     default:
       throw new DataError(
@@ -193,9 +198,9 @@ function parsedJson(text: string, source: string): unknown {
   }
 }
 
-async function tableOptions(options: OpenOptions["table"] = {}): Promise<TableOptions> {
-  const { stations, ...rest } = options;
-  return stations === undefined ? rest : { ...rest, stations: await readTable(stations) };
+async function tableOptions({ table = {}, units }: OpenOptions): Promise<TableOptions> {
+  const { stations, ...rest } = table;
+  return { ...rest, units, stations: stations === undefined ? undefined : await readTable(stations) };
 }
 
 /** A CSV file (gzipped or not) as a table. */

@@ -63,7 +63,7 @@ describe("quality control", () => {
     "catches the 1048 mph wind at Newark (needs ../shared/data/nyc-hourly-2013)",
     async () => {
       const dataset = await openDataset(path.join(shared, "nyc-hourly-2013/weather.csv.gz"), {
-        table: { units: { wind_speed: "mph", temp: "degF" } },
+        units: { wind_speed: "mph", temp: "degF" },
       });
       const { flags, counts } = await qualityFlags(dataset, "wind_speed");
       const values = (await variable(dataset, "wind_speed").read()).data as Float64Array;

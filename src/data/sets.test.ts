@@ -63,6 +63,14 @@ describe.skipIf(!have)("the shared sets (need ../shared/data)", () => {
     await dataset.close();
   });
 
+  it("tell their times once the units are said (storm-na)", async () => {
+    const dataset = await openDataset(path.join(shared, "storm-na/Pstorm.cdf"), {
+      units: { timestep: "hours since 1996-01-05", p: "Pa" },
+    });
+    const info = await describeDataset(dataset);
+    expect(info.time).toMatchObject({ start: "1996-01-05T00:00:00Z", end: "1996-01-20T18:00:00Z", step: "6 hours" });
+  });
+
   it("are converted: a part, another grid, other units", async () => {
     const folder = mkdtempSync(path.join(os.tmpdir(), "foehn-convert-"));
     const dataset = await openDataset(path.join(shared, "ncep-air-na/air_temperature.zarr"));

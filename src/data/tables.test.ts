@@ -217,7 +217,7 @@ describe("info", () => {
   it("finds the 1048 mph wind and the missing units of nyc-hourly-2013", async (context) => {
     if (!has("nyc-hourly-2013")) return context.skip("needs ../shared/data/nyc-hourly-2013");
     const dataset = await openDataset(path.join(shared, "nyc-hourly-2013/weather.csv.gz"), {
-      table: { units: { wind_speed: "mph" } },
+      units: { wind_speed: "mph" },
     });
     const info = await describeDataset(dataset);
     const messages = info.problems.map(({ message }) => message).join("\n");
