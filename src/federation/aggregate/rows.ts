@@ -63,6 +63,12 @@ export function dot(a: Vector, b: Vector): number {
 /** Euclidean length. */
 export const norm = (a: Vector): number => Math.sqrt(dot(a, a));
 
+/** Whether no number is NaN or infinite. */
+export function allFinite(a: Vector): boolean {
+  for (let i = 0; i < a.length; i++) if (!Number.isFinite(a[i])) return false;
+  return true;
+}
+
 /** y += factor * x, in place. */
 export function addScaled(y: Vector, factor: number, x: Vector): void {
   for (let i = 0; i < y.length; i++) y[i] += factor * x[i];

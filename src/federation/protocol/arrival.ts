@@ -1,6 +1,6 @@
 /** What an update must be before it counts. Nothing a site sends is believed; each refusal is a sentence that the site is told. */
 import { FoehnError } from "../../errors.js";
-import { norm } from "../aggregate/rows.js";
+import { allFinite, norm } from "../aggregate/rows.js";
 import { restored } from "../compress/feedback.js";
 import { sha256 } from "../compress/hash.js";
 import { ByteReader } from "../compress/bytes.js";
@@ -136,7 +136,7 @@ export async function fetchRow(
       part * length,
     );
   reader.end();
-  if (!row.every(Number.isFinite)) throw new FoehnError("the update holds values that are not finite");
+  if (!allFinite(row)) throw new FoehnError("the update holds values that are not finite");
   if (memory === undefined) return row;
   const kept = await transport.objects.get(`memory.${site}.${memory}`, 4 * row.length);
   if (!kept)

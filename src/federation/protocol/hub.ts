@@ -366,6 +366,7 @@ class Hub {
       });
       return;
     }
+    if (await this.#dropLost()) return;
     const accepted = [...this.state.accepted].sort((a, b) => (a.site < b.site ? -1 : 1));
     const { layout } = this.state;
     const [model, memory] = [await getVector(this.#transport, this.state.model, layout), await this.#memory()];
@@ -378,11 +379,13 @@ class Hub {
       members: Object.keys(this.state.history).length,
       kernels: this.options.kernels,
     };
-    const rows = await this.#openRows(accepted);
+    const rows = await this.#rows.open(accepted.map(({ update }) => update.sha256));
     try {
-      const stepped = this.plan.config.masking
-        ? finishStep(input, await maskedMean(this.plan, this.state, rows, this.#gathered.revealed))
-        : await hubStep({ ...input, rows });
+      const masked = this.plan.config.masking
+        ? await maskedMean(this.plan, this.state, rows, this.#gathered.revealed)
+        : undefined;
+      if (typeof masked === "string") return await this.#void(masked);
+      const stepped = masked ? finishStep(input, masked) : await hubStep({ ...input, rows });
       const memories = await this.#keepMemories(accepted, rows);
       await this.#publish(stepped.model, memory, accepted, memories, stepped.length);
     } finally {
@@ -397,15 +400,22 @@ class Hub {
     return decodeMemory(await getObject(this.#transport, memory), memory.object);
   }
 
-  /** The accepted rows; those a restarted hub does not have are fetched again. */
-  async #openRows(accepted: HubState["accepted"]): ReturnType<RowStore["open"]> {
-    for (const { site, round, update, sequence } of accepted) {
+  /**
+   * Fetches again what a restarted hub does not hold. What the message system lost (an acknowledged write is not yet on disk)
+   * no longer counts as accepted, and its site is asked to send it again. Whether there was any such.
+   */
+  async #dropLost(): Promise<boolean> {
+    const lost: string[] = [];
+    for (const { site, round, update, sequence } of this.state.accepted) {
       if (!this.#rows.has(update.sha256)) {
         const gate = { transport: this.#transport, plan: this.plan, state: this.state };
-        await this.#rows.add(
-          update.sha256,
-          await fetchRow(gate, update, { site, round, memory: this.state.memories?.[site] }),
-        );
+        try {
+          const row = await fetchRow(gate, update, { site, round, memory: this.state.memories?.[site] });
+          await this.#rows.add(update.sha256, row);
+        } catch (error) {
+          if (!(error instanceof FoehnError)) throw error;
+          lost.push(site);
+        }
       }
       if (!this.#manifests.has(sequence)) {
         const [event] = await this.#transport.events.read(sequence - 1, { limit: 1, milliseconds: PATIENCE });
@@ -413,7 +423,14 @@ class Hub {
         if (manifest && typeof manifest !== "string") this.#manifests.set(sequence, manifest);
       }
     }
-    return this.#rows.open(accepted.map(({ update }) => update.sha256));
+    if (lost.length === 0) return false;
+    if (this.state.phase === "unmask") {
+      await this.#void(); // its masks are in the sum to be opened: without it there is none
+      return true;
+    }
+    await this.#commit({ accepted: this.state.accepted.filter(({ site }) => !lost.includes(site)) });
+    await Promise.all(lost.map((site) => this.#decide(site, { round: this.state.round, outcome: "lost" })));
+    return true;
   }
 
   /** For EF21 the hub's copies of what each site has sent so far. */
@@ -482,9 +499,9 @@ class Hub {
   }
 
   /** Too few came: the round is opened again, with whoever is there then. */
-  async #void(): Promise<void> {
+  async #void(why?: string): Promise<void> {
     const { accepted, invited, round } = this.state;
-    const reason = `${accepted.length} of ${invited.length} sites answered in time; the round is held again`;
+    const reason = `${why ?? `${accepted.length} of ${invited.length} sites answered in time`}; the round is held again`;
     const record = this.#record([], { step: 0, void: reason });
     await this.#commit({ phase: "open", accepted: [], refused: {}, masking: undefined });
     await Promise.all(accepted.map(({ site }) => this.#decide(site, { round, outcome: "refused", reason })));
@@ -551,10 +568,7 @@ class Hub {
           }),
         );
         await this.#commit({ ...next, phase: "train", invited: sites });
-      } else if (
-        over ||
-        missing(sites, this.#gathered.parcels) < sites.filter((s) => !(s in this.#gathered.parcels)).length
-      )
+      } else if (over || sites.some((site) => !(site in this.#gathered.parcels) && !active.has(site)))
         await this.#void(); // a site that dealt no shares cannot be unmasked later
       return;
     }

@@ -1,6 +1,6 @@
 /** The hub's side of a masked round: keys, parcels and revealed shares gathered from signed messages. */
 import { FoehnError } from "../../errors.js";
-import type { Rows } from "../aggregate/rows.js";
+import { norm, type Rows } from "../aggregate/rows.js";
 import { fixedPointScale, maskedSum, type MaskPublic, type Revealed, unmaskedSum } from "../privacy/masking.js";
 import { bySamples } from "../strategy/strategy.js";
 import type { FederationEvent } from "../transport/transport.js";
@@ -61,13 +61,13 @@ export function maskingScale(plan: Plan, sites: number): number {
   return fixedPointScale(clip * (1 + 8 * noise), sites);
 }
 
-/** The mean of the survivors' updates, from their masked rows and what was revealed. */
+/** The mean of the survivors' updates, from their masked rows and what was revealed; or why it could not be opened. */
 export async function maskedMean(
   plan: Plan,
   state: RoundState,
   rows: Rows,
   revealed: Readonly<Record<string, Revealed>>,
-): Promise<Float32Array> {
+): Promise<Float32Array | string> {
   const { masking, run, round, opened } = state;
   if (!masking) throw new FoehnError(`round ${round} of run '${run}' is not masked; the hub's record is broken`);
   const length = layoutLength(state.layout);
@@ -79,14 +79,21 @@ export async function maskedMean(
   }
   const { roster, survivors, threshold, weights } = masking;
   const scale = maskingScale(plan, Object.keys(roster).length);
-  const total = await unmaskedSum(sum, roster, revealed, {
-    survivors,
-    threshold,
-    scale,
-    round: maskingRound(run, round, opened),
-  });
+  const options = { survivors, threshold, scale, round: maskingRound(run, round, opened) };
+  let total: Float32Array;
+  try {
+    total = await unmaskedSum(sum, roster, revealed, options);
+  } catch (error) {
+    if (error instanceof FoehnError) return error.message;
+    throw error;
+  }
   const share = survivors.reduce((s, site) => s + weights[site], 0);
-  return total.map((v) => v / share);
+  const mean = total.map((v) => v / share);
+  // Every site bounded its update; a longer mean is what wrong shares leave of the masks: noise over all 32 bits.
+  const { clip, noise } = plan.config.privacy!;
+  if (norm(mean) > clip * (1.01 + 8 * noise * Math.sqrt(length)))
+    return "what was unmasked is longer than any honest mean: a site revealed wrong shares";
+  return mean;
 }
 
 /** The name masks of a round are bound to; a round held again has another. */

@@ -154,10 +154,10 @@ export function publicState(state: HubState): RoundState {
   return { run, layout, round, phase, opened, model, shared, invited, steps, included, masking };
 }
 
-/** What the hub says of a site's last update, under `decision.SITE`: it has it, it used it, or why not. */
+/** What the hub says of a site's last update, under `decision.SITE`: it has it, it used it, why not, or that it was lost. */
 export const decisionSchema = z.strictObject({
   round: whole,
-  outcome: z.enum(["received", "used", "refused"]),
+  outcome: z.enum(["received", "used", "refused", "lost"]),
   reason: z.string().optional(),
 });
 export type Decision = z.infer<typeof decisionSchema>;

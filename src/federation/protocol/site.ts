@@ -4,7 +4,7 @@
  *   const report = await runSite({ transport, site: "valley", trainer });
  */
 import { FoehnError, UsageError } from "../../errors.js";
-import { difference, type Vector, zerosLike } from "../aggregate/rows.js";
+import { allFinite, difference, type Vector, zerosLike } from "../aggregate/rows.js";
 import { ByteWriter } from "../compress/bytes.js";
 import { compress } from "../compress/feedback.js";
 import { sha256 } from "../compress/hash.js";
@@ -248,7 +248,7 @@ class Site {
       // Sent before; the event or the object may have been lost with a server, or this site was killed: sent again, it counts once.
       this.#awaiting = state;
       const decision = await this.#decision();
-      const told = decision !== undefined && decision.round >= pending.round;
+      const told = decision !== undefined && decision.round >= pending.round && decision.outcome !== "lost";
       if (!told && performance.now() - this.#sentAt > RESEND) await this.#send(pending);
       return;
     }
@@ -256,6 +256,7 @@ class Site {
       this.#awaiting = state;
       return;
     }
+    if (state.masking && this.#maskKeys?.opened !== state.opened) return; // restarted since the keys were dealt: the next round
     const trained = await this.#train(state);
     await this.#prepare(state, trained);
     this.#awaiting = state;
@@ -274,7 +275,7 @@ class Site {
     const decision = await this.#decision();
     const told = decision && decision.round >= pending.round ? decision : undefined;
     const included = state.included.includes(this.options.site) && state.round > pending.round;
-    if (told?.outcome === "received" && !included) return false;
+    if ((told?.outcome === "received" || told?.outcome === "lost") && !included) return false;
     const { mode, late, maxStaleness } = config.schedule;
     const lateCounts = late === "use" || mode === "buffered" || mode === "interval";
     const tooLate = state.round > pending.round + (lateCounts ? maxStaleness : -1);
@@ -353,7 +354,7 @@ class Site {
     const { model, shared, memory, trained, seconds, skill } = round;
     const { samples } = trainer.describe();
     const params = flatten(trained.params, state.layout);
-    if (!params.every(Number.isFinite))
+    if (!allFinite(params))
       throw new FoehnError(
         `training at site '${site}' diverged in round ${state.round}; lower its learning rate or check its data`,
       );
@@ -502,10 +503,8 @@ class Site {
     const plan = await this.#planOfRun();
     const { site } = this.options;
     const { masking: mask, run, round, opened } = state;
-    if (!mask || this.#maskKeys?.opened !== opened)
-      throw new FoehnError(
-        `site '${site}' has no keys for masked round ${round}: it was restarted since; it takes part in the next round`,
-      );
+    if (!mask || !this.#maskKeys)
+      throw new FoehnError(`masked round ${round} has no roster; the hub's record is broken`);
     const { clip, noise } = plan.config.privacy!;
     const weighted = change.map((v) => v * mask.weights[site]);
     // Each adds so much noise that the fewest survivors together still carry all of it.
