@@ -7,6 +7,8 @@ import type { SphericalTransform } from "./transform.js";
 export interface Saved {
   readonly steps: number;
   readonly arrays: Readonly<Record<string, Float64Array>>;
+  /** Output times that `simulate` had handed out when it saved this: it goes on with the next. */
+  readonly outputs?: number;
 }
 
 export interface Atmosphere {

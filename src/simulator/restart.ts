@@ -19,6 +19,7 @@ export function encodeRestart(config: SimulationConfig, saved: Saved): Uint8Arra
     {
       format: "foehn simulation",
       steps: `${saved.steps}`,
+      ...(saved.outputs === undefined ? {} : { outputs: `${saved.outputs}` }),
       config: JSON.stringify(typeof orography === "string" ? config : plain),
     },
   );
@@ -36,7 +37,11 @@ export function decodeRestart(bytes: Uint8Array, source = "restart"): { config: 
   const config = JSON.parse(metadata["config"]) as SimulationConfig;
   return {
     config: orography ? { ...config, orography } : config,
-    saved: { steps: Number(metadata["steps"]), arrays: state },
+    saved: {
+      steps: Number(metadata["steps"]),
+      arrays: state,
+      ...(metadata["outputs"] === undefined ? {} : { outputs: Number(metadata["outputs"]) }),
+    },
   };
 }
 
@@ -65,5 +70,5 @@ export function perturbed(saved: Saved, { seed, amplitude }: { seed: number; amp
     const draw = random(seed).split("perturbation");
     arrays[name] = arrays[name].map((value) => value * (1 + amplitude * draw.normal()));
   }
-  return { steps: saved.steps, arrays };
+  return { ...saved, arrays };
 }

@@ -52,8 +52,8 @@ describe("a simulation as a dataset", () => {
   });
 
   it("a run cut in two and written to a restart file between equals an unbroken one", async () => {
-    for (const model of ["dry", "shallow-water"] as const) {
-      const config = { ...SHORT, model };
+    for (const model of ["dry", "shallow-water", "moist"] as const) {
+      const config = { ...SHORT, model, ...(model === "moist" ? { truncation: 15, levels: 5 } : {}) };
       const whole: Snapshot[] = [];
       let bytes: Uint8Array | undefined;
       for await (const snapshot of simulate(config, {
@@ -66,7 +66,7 @@ describe("a simulation as a dataset", () => {
       expect(again).toEqual(simulationConfig(config));
       const rest: Snapshot[] = [];
       for await (const snapshot of simulate(again, { restart: saved })) rest.push(snapshot);
-      expect(rest[rest.length - 1]).toEqual(whole[whole.length - 1]);
+      expect(rest).toEqual(whole.slice(2));
     }
   });
 

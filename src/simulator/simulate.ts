@@ -40,7 +40,7 @@ export interface SimulateOptions {
   readonly onProgress?: (progress: Progress) => void;
   /** Goes on from here (its spin-up is over); of the same configuration. */
   readonly restart?: Saved;
-  /** Given the state at every output: for restart files. */
+  /** Given the state after every output: for restart files, from which a run goes on with the next output. */
   readonly onState?: (saved: () => Saved, time: number) => void | Promise<void>;
   readonly signal?: AbortSignal;
 }
@@ -164,12 +164,12 @@ export async function* simulate(
     }
   };
 
-  for (let i = 0; i < times.length; i++) {
+  const first = restart?.outputs ?? Math.max(0, Math.ceil((air.steps - spinup) / perOutput));
+  for (let i = first; i < times.length; i++) {
     const step = spinup + i * perOutput;
-    if (step < air.steps) continue; // before the restart
     await advanceTo(step);
     yield { time: times[i], fields: air.fields(config.variables, config.pressureLevels) };
-    await onState?.(() => air.save(), times[i]);
+    await onState?.(() => ({ ...air.save(), outputs: i + 1 }), times[i]);
   }
 }
 
