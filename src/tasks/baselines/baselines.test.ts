@@ -49,6 +49,12 @@ describe("climatology", () => {
       expect(Math.abs(climatology.at(at(`${time}:00`))[0] / value - 1), time).toBeLessThan(1e-6);
   });
 
+  it("leaves missing values out, cell by cell", () => {
+    const gappy = seriesOf("2011-01-01T00:00", 24, 400, 2, (t, cell) => (cell === 1 || t % 2 ? NaN : 7));
+    const mean = fitClimatology(gappy, { trainRange: [gappy.times[0], gappy.times[399] + 1] });
+    expect([...mean.at(at("2012-03-01T00:00"))]).toEqual([7, NaN]);
+  });
+
   it("knows only hours and seasons it has seen, and says so", () => {
     expect(() => climatology.at(at("2011-01-01T06:00"))).toThrow(/at hour 6, only at 0, 12/);
     const spring = fitClimatology(series, { trainRange: [at("2011-02-01T00:00"), at("2011-05-01T00:00")] });

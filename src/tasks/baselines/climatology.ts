@@ -31,18 +31,18 @@ export function fitClimatology(series: Series, { trainRange, window = 61 }: Clim
   const half = (window - 1) / 2;
   const weightOf = (distance: number) => 1 - Math.abs(distance) / half;
 
-  // Per day and hour, the sum over years; days without a sample stay absent.
-  const sums = new Map<string, { sum: Float64Array; count: Uint16Array }>();
+  // Per day and hour, the sum over years; days without a sample stay absent. `gaps` counts missing values, where there are any.
+  const sums = new Map<string, { sum: Float64Array; years: number; gaps?: Uint16Array }>();
   const hours = new Set<number>();
   const add = (day: number, hour: number, state: Float32Array) => {
     const key = `${day}/${hour}`;
     let slot = sums.get(key);
-    if (!slot) sums.set(key, (slot = { sum: new Float64Array(size), count: new Uint16Array(size) }));
-    for (let i = 0; i < size; i++)
-      if (state[i] === state[i]) {
-        slot.sum[i] += state[i];
-        slot.count[i]++;
-      }
+    if (!slot) sums.set(key, (slot = { sum: new Float64Array(size), years: 0 }));
+    slot.years++;
+    for (let i = 0; i < size; i++) {
+      if (state[i] === state[i]) slot.sum[i] += state[i];
+      else (slot.gaps ??= new Uint16Array(size))[i]++;
+    }
   };
   for (const index of trainingIndices(series, trainRange)) {
     const time = series.times[index];
@@ -60,21 +60,23 @@ export function fitClimatology(series: Series, { trainRange, window = 61 }: Clim
     const before = known.get(key);
     if (before) return before;
     const total = new Float64Array(size);
-    const weights = new Float64Array(size);
+    const missing = new Float64Array(size);
+    let weight = 0;
     for (let distance = -half + 1; distance < half; distance++) {
       const slot = sums.get(`${((((day - 1 + distance) % days) + days) % days) + 1}/${hour}`);
       if (!slot) continue;
       const w = weightOf(distance);
-      for (let i = 0; i < size; i++) {
-        total[i] += w * slot.sum[i];
-        weights[i] += w * slot.count[i];
-      }
+      const { sum, years, gaps } = slot;
+      weight += w * years;
+      for (let i = 0; i < size; i++) total[i] += w * sum[i];
+      if (gaps) for (let i = 0; i < size; i++) missing[i] += w * gaps[i];
     }
-    if (weights.every((w) => w === 0))
+    if (weight === 0)
       throw new UsageError(
         `the training period has no times within ${half - 1} days of day ${day} of the year at hour ${hour}, so there is no climatology for it; widen the training period or the window`,
       );
-    const mean = Float32Array.from(total, (sum, i) => sum / weights[i]); // NaN only where every value was missing
+    const mean = new Float32Array(size); // NaN only where every value was missing
+    for (let i = 0; i < size; i++) mean[i] = weight > missing[i] ? total[i] / (weight - missing[i]) : NaN;
     known.set(key, mean);
     return mean;
   };
