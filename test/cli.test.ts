@@ -11,7 +11,6 @@ import { reportApp, serveReport } from "../src/cli/serve.js";
 
 const program = fileURLToPath(new URL("../bin/foehn.js", import.meta.url));
 let folder: string;
-let data: string;
 
 interface Result {
   code: number;
@@ -36,7 +35,7 @@ threads: 1
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), "foehn-cli-"));
-  data = path.join(folder, "sim.zarr");
+
   const made = await foehn(
     "simulate",
     "--truncation",
