@@ -8,8 +8,8 @@
  *    leads are 0 there is no `lead_time`. Where reference times and leads fill less than their cube but each time of
  *    validity comes once (analyses chained with short forecasts), `time` is the time of validity and `lead_time` goes.
  * 3. `member` and `level` are dimensions where there are several, `level` also on isobaric and model levels.
- * 4. Fields for the same place in a cube with intervals of several kinds (since the start, the last 3 hours) are
- *    separate cubes. A field that repeats another's place is left out and said. A place without a field reads as NaN.
+ * 4. Fields for the same place in a cube with intervals of several kinds (since the start, the last 3 hours), or of an
+ *    ensemble and of a single run, are separate cubes. A field that repeats another's place is left out and said. A place without a field reads as NaN.
  */
 import type { GribField } from "./field.js";
 import type { Grid } from "./grid.js";
@@ -66,25 +66,27 @@ export function gatherCubes(fields: readonly GribField[], problems: string[]): C
     if (group) group.fields.push(field);
     else groups.set(key, { fields: [field], parameter, traits });
   }
-  const separate = [...groups.values()].flatMap(splitIntervals);
+  const separate = [...groups.values()].flatMap(splitRepeated);
   return nameGroups(separate, problems).map(([name, group]) => toCube(name, group, problems));
 }
 
-/** Rule 4: by kind of interval, where otherwise two fields would have one place. */
-function splitIntervals(group: Group): Group[] {
+/** Rule 4: where two fields would have one place, by kind of interval and by whether they are of an ensemble. */
+function splitRepeated(group: Group): Group[] {
   const places = new Set(group.fields.map((field) => JSON.stringify([field.time, field.step.end, ...placeOf(field)])));
   if (places.size === group.fields.length) return [group];
-  const kinds = new Map<string, GribField[]>();
+  const kinds = new Map<string, Group>();
   for (const field of group.fields) {
-    const kind = intervalKind(field);
+    const traits = { interval: intervalKind(field), run: field.ensemble ? "ensemble" : "single" };
+    const kind = Object.values(traits).join("|");
     const same = kinds.get(kind);
-    if (same) same.push(field);
-    else kinds.set(kind, [field]);
+    if (same) same.fields.push(field);
+    else kinds.set(kind, { ...group, fields: [field], traits: { ...group.traits, ...traits } });
   }
-  return [...kinds].map(([interval, fields]) => ({ ...group, fields, traits: { ...group.traits, interval } }));
+  return [...kinds.values()];
 }
 
-const intervalKind = ({ step }: GribField): string => (step.start === 0 ? "run" : `${(step.end - step.start) / HOUR}h`);
+const intervalKind = ({ step: { start, end } }: GribField): string =>
+  start === end ? "" : start === 0 ? "run" : `${(end - start) / HOUR}h`;
 
 /** What places a field in its cube, times apart. */
 const placeOf = (field: GribField): number[] => [

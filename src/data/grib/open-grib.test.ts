@@ -124,6 +124,16 @@ describe("fields become variables", () => {
     expect(dataVariables(dataset).map(({ name }) => name)).toEqual(["tp", "tp_6h"]);
   });
 
+  it("a single run beside an ensemble's control is a variable of its own", async () => {
+    const member = (number: number) => field({ member: { number, of: 3 }, values: numbers(number) });
+    const dataset = await open([field({ values: numbers(50) }), member(0), member(1), member(2)]);
+    expect(dataVariables(dataset).map(({ name, dims }) => `${name} ${dims[0]}`)).toEqual([
+      "2t member",
+      "2t_single time",
+    ]);
+    expect(bytesOf(await dataset.variables.get("2t_single")!.read())[0]).toBe(50);
+  });
+
   it("float32 where it holds the packing's precision, else float64", async () => {
     const pressure = Float64Array.from({ length: 20 }, (_, i) => 100000 + i * 370);
     expect((await open([field({ parameter: "msl", values: pressure })], 12)).variables.get("msl")!.dtype).toBe(
@@ -174,6 +184,19 @@ async function loaded(dataset: Awaited<ReturnType<typeof openGrib>>) {
   );
   return Object.fromEntries(await Promise.all(entries));
 }
+
+it("accumulations since the start of a run keep their intervals when written again", async () => {
+  const tp = [6, 12].map((hours) => field({ parameter: 228228, leadHours: hours, interval: { type: "accum", hours } }));
+  const dataset = await open(tp);
+  expect(dataset.variables.get("tp")!.attrs["GRIB_interval"]).toBe("from the reference time");
+  const messages: Uint8Array[] = [];
+  for await (const message of gribMessages(dataset)) messages.push(message);
+  const { fields } = await indexGrib(memorySource(Buffer.concat(messages)), "x");
+  expect(fields.map(({ step: { start, end, type } }) => [start / HOUR, end / HOUR, type])).toEqual([
+    [0, 6, "accum"],
+    [0, 12, "accum"],
+  ]);
+});
 
 describe("messages", () => {
   const sections = (message: Uint8Array): Uint8Array[] => {

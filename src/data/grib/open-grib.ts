@@ -244,7 +244,7 @@ function cubeVariable(
     GRIB_typeOfLevel: verticalOf(level).type,
     ...(!cube.axes.some(({ dim }) => dim === "level") && { GRIB_level: level.value }),
     GRIB_stepType: step.type,
-    ...(step.start !== step.end && { GRIB_interval_hours: (step.end - step.start) / 3_600_000 }),
+    ...intervalOf(cube),
     ...(sample.ensemble && !cube.axes.some(({ dim }) => dim === "member") && { GRIB_number: sample.ensemble.member }),
     GRIB_gridType: sample.grid.type,
     ...place.attrs,
@@ -282,6 +282,17 @@ function cubeVariable(
       return { dtype, shape: kept, data };
     },
   };
+}
+
+/** What `GRIB_interval` says where intervals begin with the run, so that they grow with the lead time. */
+export const FROM_REFERENCE_TIME = "from the reference time";
+
+/** How long the interval is over which the fields were computed, where one answer holds for all. */
+function intervalOf({ fields }: Cube): Attributes {
+  const steps = fields.flatMap((field) => (field ? [field.step] : []));
+  const hours = new Set(steps.map(({ start, end }) => (end - start) / 3_600_000));
+  if (hours.size === 1) return hours.has(0) ? {} : { GRIB_interval_hours: [...hours][0] };
+  return { GRIB_interval: steps.every(({ start }) => start === 0) ? FROM_REFERENCE_TIME : "of several lengths" };
 }
 
 function isWhole(indices: ArrayLike<number>, length: number): boolean {

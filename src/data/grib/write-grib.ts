@@ -8,7 +8,8 @@ import { DataError } from "../../errors.js";
 import { toNumbers } from "../../tensor/ndarray.js";
 import { dataVariables, type Dataset, type Variable, variable } from "../dataset.js";
 import { type EncodeOptions, encodeMessage, type FieldToEncode } from "./encode-grib2.js";
-import { parameterOf, parameterNamed } from "./parameters.js";
+import { FROM_REFERENCE_TIME } from "./open-grib.js";
+import { parameterNamed, parameterOf } from "./parameters.js";
 
 const OUTER = ["member", "time", "lead_time", "level"];
 const HOURS: Readonly<Record<string, number>> = {
@@ -91,22 +92,31 @@ async function planVariable(dataset: Dataset, of: Variable, centre: number | und
   const fixedLevel = typeof attrs["GRIB_level"] === "number" ? attrs["GRIB_level"] : undefined;
   const stepType = attrs["GRIB_stepType"];
   const hours = attrs["GRIB_interval_hours"];
+  const fromStart = attrs["GRIB_interval"] === FROM_REFERENCE_TIME;
+  const processed = typeof stepType === "string" && stepType !== "instant";
+  if (processed && typeof hours !== "number" && !fromStart)
+    throw fail(
+      `it is '${stepType}' over an interval, but the attribute GRIB_interval_hours does not say of what length`,
+    );
   return {
     of,
     outer,
-    field: (at) => ({
-      parameter,
-      latitude: latitude!.values,
-      longitude: longitude!.values,
-      time: time.values[at[time.dim]],
-      leadHours: lead ? lead.values[at[lead.dim]] * perHour : 0,
-      ...(member && { member: { number: member.values[at[member.dim]], of: member.values.length } }),
-      ...(typeof levelType === "string" && {
-        level: { type: levelType, value: level ? level.values[at[level.dim]] : fixedLevel },
-      }),
-      ...(typeof hours === "number" && typeof stepType === "string" && { interval: { type: stepType, hours } }),
-      ...(centre !== undefined && { centre }),
-    }),
+    field: (at) => {
+      const leadHours = lead ? lead.values[at[lead.dim]] * perHour : 0;
+      return {
+        parameter,
+        latitude: latitude!.values,
+        longitude: longitude!.values,
+        time: time.values[at[time.dim]],
+        leadHours,
+        ...(member && { member: { number: member.values[at[member.dim]], of: member.values.length } }),
+        ...(typeof levelType === "string" && {
+          level: { type: levelType, value: level ? level.values[at[level.dim]] : fixedLevel },
+        }),
+        ...(processed && { interval: { type: stepType, hours: fromStart ? leadHours : Number(hours) } }),
+        ...(centre !== undefined && { centre }),
+      };
+    },
   };
 }
 
