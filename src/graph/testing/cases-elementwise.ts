@@ -175,7 +175,10 @@ export const elementwiseCases: Readonly<Record<keyof typeof elementwise, readonl
   Sigmoid: unary("Sigmoid"),
   Relu: unary("Relu", "away"),
   LeakyRelu: withAlpha("LeakyRelu", 0.2, "away", single),
-  ThresholdedRelu: withAlpha("ThresholdedRelu", 0.2, "away", single),
+  ThresholdedRelu: [
+    { ...single, write: (d) => emit("ThresholdedRelu", [d.x(d.shape(0, 3), "away")], { alpha: float(0.2) }) },
+    { name: "default", ...single, write: (d) => emit("ThresholdedRelu", [d.x([7], d.pick(["aboveOne", "unit"]))]) },
+  ],
   Elu: withAlpha("Elu", 1.5, "away", single),
   Selu: [
     ...unary("Selu", "away", single),
@@ -193,7 +196,12 @@ export const elementwiseCases: Readonly<Record<keyof typeof elementwise, readonl
     {
       name: "own constants",
       ...single,
-      write: (d) => emit("HardSigmoid", [d.x([9], "away")], { alpha: float(0.35), beta: float(0.45) }),
+      write: (d) => emit("HardSigmoid", [d.x([9], "unit")], { alpha: float(0.35), beta: float(0.45) }),
+    },
+    {
+      name: "at its ends",
+      ...single,
+      write: (d) => emit("HardSigmoid", [d.x([9], "away")], { alpha: float(2.5), beta: float(0.5) }),
     },
   ],
   HardSwish: unary("HardSwish", "away", single),

@@ -300,7 +300,8 @@ export const mathCases: Readonly<Record<keyof typeof mathOps, readonly OpCase[]>
   ReduceMean: reduction("ReduceMean"),
   ReduceMax: reduction("ReduceMax", "distinct"),
   ReduceMin: reduction("ReduceMin", "distinct"),
-  ReduceProd: reduction("ReduceProd", "away", single),
+  // A product of two dozen numbers bends faster than the other cases
+  ReduceProd: reduction("ReduceProd", "away", { ...single, tolerance: 4 }),
   ReduceL1: reduction("ReduceL1", "away", single),
   ReduceL2: reduction("ReduceL2", "away", single),
   ReduceLogSum: reduction("ReduceLogSum", "positive", single),
