@@ -160,6 +160,23 @@ describe("the streaming Zarr writer", () => {
     );
   });
 
+  it("takes writes that do not wait for each other, and names with groups", async () => {
+    const target = at("hasty.zarr");
+    const writer = await createZarr(target, {
+      dims: { time: 50, latitude: 3 },
+      variables: { "model/t": { dims: ["time", "latitude"], dtype: "float32", chunks: [8, 2] } },
+    });
+    await Promise.all(Array.from({ length: 50 }, (_, i) => writer.write("model/t", { time: i }, step(i))));
+    await writer.close();
+    const t = await variable(await openDataset(target), "model/t").read();
+    expect(Array.from(t.data as Float32Array)).toEqual(
+      Array.from({ length: 50 }, (_, i) => Array.from(step(i).data)).flat(),
+    );
+    rmSync(path.join(target, "zarr.json"));
+    writeFileSync(path.join(target, "zarr.json"), '{"zarr_format":3,"node_type":"group","attributes":{}}');
+    expect([...(await openDataset(target)).variables.keys()]).toEqual(["model/t"]);
+  });
+
   it("leaves nothing behind when it fails or is given up", async () => {
     const target = at("failed.zarr");
     const writer = await createZarr(target, template, { growing: "time" });

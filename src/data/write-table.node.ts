@@ -79,8 +79,9 @@ async function longTable(dataset: Dataset): Promise<{ columns: Map<string, Colum
       Float64Array.from(rows, (i) => values[k][i]),
     ),
   );
-  for (const v of onTable.filter((each) => each.readStrings)) {
-    const texts = await v.readStrings!();
+  for (const v of onTable) {
+    const texts = await v.readStrings?.();
+    if (!texts) continue;
     columns.set(
       v.name,
       rows.map((i) => texts[i]),

@@ -11,7 +11,6 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { registry } from "zarrita";
 import { DataError, nearest } from "../errors.js";
 import {
   type DType,
@@ -22,11 +21,13 @@ import {
   TYPED_ARRAYS,
   type TypedArray,
 } from "../tensor/ndarray.js";
-import { allocator, copyBlock, product } from "./blocks.js";
+import { copyBlock, product } from "./blocks.js";
 import type { Attributes, Dataset, Selection } from "./dataset.js";
 import { resolveSelection } from "./dataset.js";
 import { besidePath, cannotWrite, type Overwrite, takePlace } from "./files.node.js";
-import { bytesOf, chunkShape, pieces, type Template, type TemplateVariable, templateOf } from "./template.js";
+import { compress, decodeChunk, decompress, emptyChunk, encodeChunk } from "./zarr-codec.js";
+import { type OpenArray, writeMetadataV2, writeMetadataV3 } from "./zarr-metadata.node.js";
+import { bytesOf, chunkShape, pieces, type Template, templateOf } from "./template.js";
 
 export interface ZarrWriteOptions {
   zarrFormat?: 2 | 3;
@@ -114,6 +115,7 @@ export async function appendZarr(target: string, growing: string): Promise<ZarrW
   const arrays = new Map<string, OpenArray>();
   let level = 0;
   for (const [name, array] of Object.entries(meta.consolidated_metadata?.metadata ?? {})) {
+    if (!array.shape) continue; // a group
     level = array.codecs.find((codec) => codec.name === "zstd")?.configuration?.level ?? 0;
     arrays.set(name, {
       name,
@@ -150,14 +152,6 @@ interface ArrayMetadata {
   codecs: { name: string; configuration?: { level?: number } }[];
 }
 
-interface OpenArray {
-  name: string;
-  template: TemplateVariable;
-  folder: string;
-  shape: number[];
-  chunks: readonly number[];
-}
-
 function lengthOf(dim: string, dims: Readonly<Record<string, number>>, name: string, target: string): number {
   if (dims[dim] === undefined)
     throw new DataError(target, `variable '${name}' has dimension '${dim}', whose length is not given`);
@@ -187,6 +181,7 @@ function zarrWriter(store: {
   const buffered = new Map<string, Buffered>();
   let bufferedBytes = 0;
   let done = false;
+  let last: Promise<unknown> = Promise.resolve();
 
   const fileOf = ({ folder }: OpenArray, coordinates: readonly number[]): string =>
     zarrFormat === 3
@@ -198,7 +193,7 @@ function zarrWriter(store: {
     buffered.delete(key);
     bufferedBytes -= bytes;
     const file = fileOf(array, coordinates);
-    const packed = await compress(encode(data), level);
+    const packed = await compress(encodeChunk(data), level);
     await mkdir(path.dirname(file), { recursive: true });
     const beside = `${file}.partial`;
     await writeFile(beside, packed);
@@ -212,7 +207,7 @@ function zarrWriter(store: {
     const size = sizeOf(array.chunks);
     const { dtype } = array.template;
     const stored = await readFile(fileOf(array, coordinates)).catch(() => undefined);
-    const data = stored ? decode(await decompress(stored, level), dtype) : emptyChunk(dtype, size);
+    const data = stored ? decodeChunk(await decompress(stored, level), dtype) : emptyChunk(dtype, size);
     const chunk: Buffered = { array, coordinates, data, written: 0, bytes: size * bytesOf(dtype) };
     buffered.set(key, chunk);
     bufferedBytes += chunk.bytes;
@@ -319,7 +314,10 @@ function zarrWriter(store: {
   return {
     async write(name, selection, values) {
       if (done) throw new DataError(target, "it is closed; nothing more can be written");
-      await write(name, selection, values).catch((error: Error) => {
+      // one after the other, whoever calls: two writes may touch the same chunk
+      const writing = last.then(() => write(name, selection, values));
+      last = writing.catch(() => {});
+      await writing.catch((error: Error) => {
         throw error instanceof DataError ? error : cannotWrite(target, error);
       });
     },
@@ -327,6 +325,7 @@ function zarrWriter(store: {
       if (done) return;
       done = true;
       try {
+        await last;
         settleLengths(arrays, growing, target);
         for (const key of [...buffered.keys()]) await flush(key);
         await (zarrFormat === 3 ? writeMetadataV3 : writeMetadataV2)(store);
@@ -363,144 +362,3 @@ function settleLengths(arrays: Map<string, OpenArray>, growing: string | undefin
 const range = (first: number, last: number): number[] =>
   Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
 const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, x, i) => sum + x * b[i], 0);
-
-/** Never-written values: missing. */
-function emptyChunk(dtype: DType | "string", size: number): TypedArray | string[] {
-  const data = allocator(dtype)(size);
-  if (dtype === "float32" || dtype === "float64") (data as Float64Array).fill(NaN);
-  return data;
-}
-
-/** Little-endian bytes; text as numcodecs' vlen-utf8 (count, then length and bytes of each). */
-function encode(data: TypedArray | string[]): Uint8Array {
-  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  const texts = data.map((text) => new TextEncoder().encode(text));
-  const out = new Uint8Array(4 + texts.reduce((sum, text) => sum + 4 + text.length, 0));
-  const view = new DataView(out.buffer);
-  view.setUint32(0, texts.length, true);
-  let at = 4;
-  for (const text of texts) {
-    view.setUint32(at, text.length, true);
-    out.set(text, at + 4);
-    at += 4 + text.length;
-  }
-  return out;
-}
-
-function decode(bytes: Uint8Array, dtype: DType | "string"): TypedArray | string[] {
-  if (dtype !== "string") {
-    const copy = bytes.slice();
-    return new TYPED_ARRAYS[dtype](copy.buffer) as TypedArray;
-  }
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  let at = 4;
-  return Array.from({ length: view.getUint32(0, true) }, () => {
-    const length = view.getUint32(at, true);
-    at += 4 + length;
-    return new TextDecoder().decode(bytes.subarray(at - length, at));
-  });
-}
-
-interface Compressor {
-  encode(bytes: Uint8Array): Uint8Array | Promise<Uint8Array>;
-  decode(bytes: Uint8Array): Uint8Array | Promise<Uint8Array>;
-}
-
-async function zstd(level: number): Promise<Compressor> {
-  const Codec = (await registry.get("zstd")!()) as unknown as { fromConfig(config: { level: number }): Compressor };
-  return Codec.fromConfig({ level });
-}
-
-const compress = async (bytes: Uint8Array, level: number): Promise<Uint8Array> =>
-  level > 0 ? (await zstd(level)).encode(bytes) : bytes;
-const decompress = async (bytes: Uint8Array, level: number): Promise<Uint8Array> =>
-  level > 0 ? (await zstd(level)).decode(bytes) : bytes;
-
-interface StoreMetadata {
-  root: string;
-  arrays: Map<string, OpenArray>;
-  attrs: Attributes;
-  level: number;
-}
-
-/** JSON knows no NaN; Zarr writes it as text. */
-const json = (value: unknown): string =>
-  JSON.stringify(value, (_, v: unknown) => (typeof v === "number" && !Number.isFinite(v) ? String(v) : v), 1);
-
-/** Metadata files replace older ones in one step each, the root's last: it is what readers begin with. */
-async function replaceFile(file: string, text: string): Promise<void> {
-  await mkdir(path.dirname(file), { recursive: true });
-  await writeFile(`${file}.partial`, text);
-  await rename(`${file}.partial`, file);
-}
-
-async function writeMetadataV3({ root, arrays, attrs, level }: StoreMetadata): Promise<void> {
-  const metadata: Record<string, unknown> = {};
-  for (const { name, template, shape, chunks } of arrays.values()) {
-    const { dtype, dims, attrs: own = {} } = template;
-    const isText = dtype === "string";
-    metadata[name] = {
-      zarr_format: 3,
-      node_type: "array",
-      shape,
-      data_type: dtype,
-      chunk_grid: { name: "regular", configuration: { chunk_shape: chunks } },
-      chunk_key_encoding: { name: "default", configuration: { separator: "/" } },
-      fill_value: isText ? "" : dtype.startsWith("float") ? NaN : dtype === "bool" ? false : 0,
-      codecs: [
-        isText ? { name: "vlen-utf8", configuration: {} } : { name: "bytes", configuration: { endian: "little" } },
-        ...(level > 0 ? [{ name: "zstd", configuration: { level, checksum: false } }] : []),
-      ],
-      attributes: own,
-      dimension_names: dims,
-      storage_transformers: [],
-    };
-    await replaceFile(path.join(root, name, "zarr.json"), json(metadata[name]));
-  }
-  const group = {
-    zarr_format: 3,
-    node_type: "group",
-    attributes: attrs,
-    consolidated_metadata: { kind: "inline", must_understand: false, metadata },
-  };
-  await replaceFile(path.join(root, "zarr.json"), json(group));
-}
-
-/** NumPy's names of the types. */
-const NUMPY: Readonly<Record<DType | "string", string>> = {
-  float64: "<f8",
-  float32: "<f4",
-  float16: "<f2",
-  bfloat16: "<u2",
-  int64: "<i8",
-  int32: "<i4",
-  int16: "<i2",
-  int8: "|i1",
-  uint64: "<u8",
-  uint32: "<u4",
-  uint16: "<u2",
-  uint8: "|u1",
-  bool: "|b1",
-  string: "|O",
-};
-
-async function writeMetadataV2({ root, arrays, attrs, level }: StoreMetadata): Promise<void> {
-  const metadata: Record<string, unknown> = { ".zgroup": { zarr_format: 2 }, ".zattrs": attrs };
-  for (const { name, template, shape, chunks } of arrays.values()) {
-    const { dtype, dims, attrs: own = {} } = template;
-    metadata[`${name}/.zarray`] = {
-      zarr_format: 2,
-      shape,
-      chunks,
-      dtype: NUMPY[dtype],
-      compressor: level > 0 ? { id: "zstd", level } : null,
-      // an integer fill value would be read as "missing" by xarray
-      fill_value: dtype.startsWith("float") ? NaN : null,
-      order: "C",
-      filters: dtype === "string" ? [{ id: "vlen-utf8" }] : null,
-    };
-    metadata[`${name}/.zattrs`] = { ...own, _ARRAY_DIMENSIONS: dims };
-  }
-  for (const [key, value] of Object.entries(metadata)) await replaceFile(path.join(root, key), json(value));
-  await replaceFile(path.join(root, ".zmetadata"), json({ metadata, zarr_consolidated_format: 1 }));
-}

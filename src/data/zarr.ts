@@ -9,10 +9,10 @@
  */
 import * as zarr from "zarrita";
 import { DataError } from "../errors.js";
-import { type DType, stridesOf, type TypedArray } from "../tensor/ndarray.js";
-import { allocator, type Block, copyBlock, product } from "./blocks.js";
+import type { DType } from "../tensor/ndarray.js";
 import { decoded, type RawVariable } from "./cf.js";
 import type { Attributes, AttributeValue, Dataset, Variable } from "./dataset.js";
+import { type ChunkCache, chunkCache, readChunks } from "./zarr-chunks.js";
 
 /** Where the keys of a hierarchy live: a directory, a zip file, an HTTP address, a Map. Keys begin with `/`. */
 export interface ZarrStore {
@@ -302,134 +302,4 @@ function plain(value: unknown): AttributeValue {
   if (Array.isArray(value) && (value.every((v) => typeof v === "number") || value.every((v) => typeof v === "string")))
     return value;
   return JSON.stringify(value);
-}
-
-/** One decoded chunk, its strides in elements. */
-interface Chunk {
-  data: TypedArray | string[];
-  shape: readonly number[];
-  strides: readonly number[];
-}
-
-interface ChunkCache {
-  get(array: object, key: string): Promise<Chunk> | undefined;
-  set(array: object, key: string, chunk: Promise<Chunk>, bytes: number): void;
-}
-
-/** Keeps the chunks used last, up to a number of bytes. */
-function chunkCache(limit: number): ChunkCache {
-  const ids = new Map<object, number>();
-  const kept = new Map<string, { chunk: Promise<Chunk>; bytes: number }>();
-  let total = 0;
-  const idOf = (array: object): number => {
-    if (!ids.has(array)) ids.set(array, ids.size);
-    return ids.get(array)!;
-  };
-  return {
-    get(array, key) {
-      const id = `${idOf(array)}:${key}`;
-      const hit = kept.get(id);
-      if (!hit) return undefined;
-      kept.delete(id);
-      kept.set(id, hit);
-      return hit.chunk;
-    },
-    set(array, key, chunk, bytes) {
-      if (bytes > limit) return;
-      const id = `${idOf(array)}:${key}`;
-      kept.set(id, { chunk, bytes });
-      total += bytes;
-      chunk.catch(() => kept.delete(id));
-      for (const [oldest, { bytes: size }] of kept) {
-        if (total <= limit) break;
-        kept.delete(oldest);
-        total -= size;
-      }
-    },
-  };
-}
-
-/** Reads a block chunk by chunk; a few chunks are under way at once. */
-async function readChunks(
-  array: zarr.Array<zarr.DataType>,
-  { start, count }: Block,
-  dtype: DType | "string",
-  context: { name: string; source: string; cache: ChunkCache },
-): Promise<TypedArray | string[]> {
-  const { chunks } = array;
-  const out = allocator(dtype)(count.reduce((a, b) => a * b, 1));
-  const outStrides = stridesOf(count);
-  const along = start.map((from, axis) => {
-    const first = Math.floor(from / chunks[axis]);
-    const last = Math.floor((from + count[axis] - 1) / chunks[axis]);
-    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
-  });
-  const place = async (coordinates: number[]): Promise<void> => {
-    const chunk = await fetchChunk(array, coordinates, context);
-    const low = coordinates.map((c, axis) => Math.max(start[axis], c * chunks[axis]));
-    const high = coordinates.map((c, axis) => Math.min(start[axis] + count[axis], (c + 1) * chunks[axis]));
-    const sum = (terms: number[]): number => terms.reduce((a, b) => a + b, 0);
-    copyBlock(
-      {
-        data: chunk.data,
-        strides: chunk.strides,
-        offset: sum(low.map((at, axis) => (at - coordinates[axis] * chunks[axis]) * chunk.strides[axis])),
-      },
-      { data: out, strides: outStrides, offset: sum(low.map((at, axis) => (at - start[axis]) * outStrides[axis])) },
-      low.map((at, axis) => high[axis] - at),
-    );
-  };
-  const pending = new Set<Promise<void>>();
-  for (const coordinates of product(along)) {
-    const task: Promise<void> = place(coordinates).finally(() => pending.delete(task));
-    task.catch(() => {});
-    pending.add(task);
-    if (pending.size >= 8) await Promise.race(pending);
-  }
-  await Promise.all(pending);
-  return out;
-}
-
-async function fetchChunk(
-  array: zarr.Array<zarr.DataType>,
-  coordinates: number[],
-  { name, source, cache }: { name: string; source: string; cache: ChunkCache },
-): Promise<Chunk> {
-  const key = coordinates.join(".");
-  const hit = cache.get(array, key);
-  if (hit) return hit;
-  const expected = array.chunks.reduce((a, b) => a * b, 1);
-  const loading = array.getChunk(coordinates).then(
-    ({ data, shape, stride }): Chunk => {
-      const isText = typeof data !== "object" || !ArrayBuffer.isView(data);
-      const values = isText ? textOf(data) : (data as unknown as TypedArray);
-      if (values.length < expected)
-        throw new DataError(
-          source,
-          `chunk ${key} of '${name}' holds ${values.length} values instead of ${expected}; the file is damaged, copy it again`,
-        );
-      return { data: values, shape, strides: stride };
-    },
-    (cause: Error) => {
-      const inner = cause.cause instanceof Error ? `${cause.message}: ${cause.cause.message}` : cause.message;
-      throw new DataError(
-        source,
-        `chunk ${key} of '${name}' cannot be decoded (${inner}); the file is damaged or uses an unknown codec`,
-        { cause },
-      );
-    },
-  );
-  const chunk = await loading;
-  const bytes = ArrayBuffer.isView(chunk.data) ? chunk.data.byteLength : 64 * chunk.data.length;
-  cache.set(array, key, loading, bytes);
-  return chunk;
-}
-
-/** zarrita's boolean, fixed-width text and object arrays as plain ones. */
-function textOf(data: unknown): TypedArray | string[] {
-  const iterable = data as Iterable<unknown> & { constructor: { name: string } };
-  if (iterable.constructor.name === "BoolArray") return Uint8Array.from(iterable, (v) => (v ? 1 : 0));
-  return Array.from(iterable, (value) =>
-    typeof value === "string" ? value.replace(/\0+$/, "") : (JSON.stringify(value) ?? ""),
-  );
 }
