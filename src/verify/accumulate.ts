@@ -1,6 +1,7 @@
 /** The one pass over the forecast: every start and lead read once, reduced to sums, maps and spectra. */
 import { MS_PER_HOUR } from "../earth/time.js";
 import type { Baseline, Climatology } from "../tasks/baselines/index.js";
+import type { ProbabilisticClimatology } from "../tasks/baselines/probabilistic-climatology.js";
 import { stateAt, stateSize, stepOf } from "../tasks/series.js";
 import type { LeadMaps } from "./cases.js";
 import { type EnsembleFields, ensembleKernel } from "./ensemble/kernel.js";
@@ -14,6 +15,8 @@ export interface Pass {
   readonly pairing: Pairing;
   readonly baselines: readonly Baseline[];
   readonly climatology?: Climatology;
+  /** For ensembles: climatology as an ensemble of the same size. */
+  readonly drawn?: ProbabilisticClimatology;
   /** By region. */
   readonly cellWeights: readonly Float64Array[];
   readonly events: readonly Event[];
@@ -54,10 +57,14 @@ export async function accumulate(pass: Pass): Promise<void> {
           pass.maps.find(at(here))?.add(field, observed);
           pass.spectra.find(at(here))?.add(fields[0], part(state));
           const sums = rowMaker(pass, c, members, observed, mean && part(mean));
+          const past =
+            pass.drawn && climatologicalEnsemble(pass.drawn, truth.times[start.validIndices[l]], members, part);
+          const pastFields = past && ensembleKernel(members).run(past, observed);
           pass.cellWeights.forEach((weights, r) =>
             table.add(c, l, r, s, [
               sums(weights, fields, field, ensemble),
               ...guesses.map((guess) => sums(weights, [part(guess)], part(guess))),
+              ...(past && pastFields ? [sums(weights, past, pastFields.mean, pastFields)] : []),
             ]),
           );
         }
@@ -71,6 +78,17 @@ const at =
   (wanted: { channel: number; lead: number }) =>
   (of: { channel: number; lead: number }): boolean =>
     of.channel === wanted.channel && of.lead === wanted.lead;
+
+/** As many past states as there are members, spread evenly over those there are. */
+function climatologicalEnsemble(
+  drawn: ProbabilisticClimatology,
+  time: number,
+  members: number,
+  part: (of: Float32Array) => Float32Array,
+): Float32Array[] {
+  const all = drawn.members(time);
+  return Array.from({ length: members }, (_, m) => part(all[Math.floor(((m + 0.5) * all.length) / members)]));
+}
 
 /** Rows of sums of any forecaster against one truth. */
 function rowMaker(

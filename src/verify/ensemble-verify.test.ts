@@ -75,6 +75,9 @@ describe("verification of an ensemble", () => {
     // Baselines are points: their CRPS is their mean absolute error, and they have no spread.
     expect(value("crps:fair", "climatology")! / Math.sqrt(2 / Math.PI)).toBeCloseTo(1, 1);
     expect(value("spread", "climatology")).toBeUndefined();
+    // Draws of the same distribution from the past are as good as the members: the fair score says so.
+    expect(value("crps:fair", "climatology-ensemble")! * Math.sqrt(Math.PI)).toBeCloseTo(1, 1);
+    expect(value("rmse", "climatology-ensemble")).toBeUndefined();
   });
 
   it("scores events by value and by each cell's own quantile, and says where one never happens", () => {

@@ -61,6 +61,7 @@ export function eventScore(name: string, events: readonly Event[], members: numb
       ...common,
       formula: "mean (p - event)^2",
       better: "low",
+      probabilistic: true,
       source: "Brier 1950, MWR 78",
       value: (s) => s[at + 4] / s[W],
     };

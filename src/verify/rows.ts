@@ -40,6 +40,8 @@ export interface Sample {
   /** One row a start, in time order. */
   readonly forecast: readonly Row[];
   readonly baselines: ReadonlyMap<string, readonly Row[]>;
+  /** Baselines that are ensembles, for scores of distributions only. */
+  readonly ensembles?: ReadonlyMap<string, readonly Row[]>;
 }
 
 export interface RowOptions {
@@ -70,9 +72,8 @@ export function rowsOf(
   const rows: ScoreRow[] = [];
   const comparisons: ComparisonRow[] = [];
   const forecastSums = draw && resampledSums(sample.forecast, draw);
-  const baselineSums = new Map(
-    [...sample.baselines].map(([name, of]) => [name, draw && resampledSums(of, draw)] as const),
-  );
+  const rivals = [...sample.baselines, ...(sample.ensembles ?? [])];
+  const baselineSums = new Map(rivals.map(([name, of]) => [name, draw && resampledSums(of, draw)] as const));
   for (const score of scores) {
     const own = evaluate(score, sample.forecast);
     const ownDraws = draw && draws(score, sample.forecast, forecastSums!, draw);
@@ -83,7 +84,7 @@ export function rowsOf(
     };
     add(null, own, ownDraws);
     // A baseline is a point forecast: it has no spread to score.
-    for (const [name, of] of score.needsEnsemble ? [] : sample.baselines) {
+    for (const [name, of] of score.needsEnsemble ? [] : score.probabilistic ? rivals : sample.baselines) {
       const theirs = evaluate(score, of);
       const theirDraws = draw && draws(score, of, baselineSums.get(name)!, draw);
       add(name, theirs, theirDraws);

@@ -9,7 +9,7 @@
  * starts; differences from baselines are over the same starts and the same resamples.
  */
 import type { Dataset } from "../data/dataset.js";
-import { formatTime } from "../earth/time.js";
+import { formatTime, MS_PER_DAY } from "../earth/time.js";
 import { latitudeWeights, type WeightKind } from "../earth/weights.js";
 import { nearest, UsageError } from "../errors.js";
 import {
@@ -19,6 +19,7 @@ import {
   persistenceOnly,
   type TimeRange,
 } from "../tasks/baselines/index.js";
+import { probabilisticClimatology } from "../tasks/baselines/probabilistic-climatology.js";
 import type { Channel, Series } from "../tasks/series.js";
 import { accumulate } from "./accumulate.js";
 import { type Cases, collectCases, type LeadMaps, leadMaps, leadsToDraw } from "./cases.js";
@@ -126,7 +127,9 @@ export async function verifyForecast(options: VerifyOptions): Promise<Verificati
   const scores = wanted.filter((score) => climatology || !score.needsClimatology);
   const rowWeights = latitudeWeights(truth.latitudes, weights);
   const cellWeights = regions.map((name) => regionWeights(name, truth.latitudes, truth.longitudes, rowWeights));
-  const table = new SumTable(channels.length, leadHours.length, regions.length, ["", ...baselines.map((b) => b.name)]);
+  const probabilistic = climatology && members > 1 ? climatologyEnsemble(truth, trainRange, members) : undefined;
+  const forecasters = ["", ...baselines.map((b) => b.name), ...(probabilistic ? [CLIMATOLOGY_ENSEMBLE] : [])];
+  const table = new SumTable(channels.length, leadHours.length, regions.length, forecasters);
   const drawn = leadsToDraw(leadHours);
   const maps = leadMaps(pairing, drawn);
   const spectra = leadSpectra(pairing, drawn);
@@ -135,7 +138,19 @@ export async function verifyForecast(options: VerifyOptions): Promise<Verificati
   );
   const limits = limitsOf(events, truth, training);
   const { onProgress } = options;
-  await accumulate({ pairing, baselines, climatology, cellWeights, events, limits, table, maps, spectra, onProgress });
+  await accumulate({
+    pairing,
+    baselines,
+    climatology,
+    cellWeights,
+    events,
+    limits,
+    table,
+    maps,
+    spectra,
+    drawn: probabilistic,
+    onProgress,
+  });
 
   const rowOptions: RowOptions = { scores, confidence, resamples, seed };
   const rows: ScoreRow[] = [];
@@ -150,10 +165,9 @@ export async function verifyForecast(options: VerifyOptions): Promise<Verificati
           return;
         }
         const named = new Map(baselines.map((b, k) => [b.name, others[k]]));
-        const part = rowsOf(
-          { variable: variable.name, level: levelValue ?? null, leadHours: lead, region, forecast, baselines: named },
-          rowOptions,
-        );
+        const key = { variable: variable.name, level: levelValue ?? null, leadHours: lead, region };
+        const ensembles = new Map(probabilistic ? [[CLIMATOLOGY_ENSEMBLE, others[baselines.length]]] : []);
+        const part = rowsOf({ ...key, forecast, baselines: named, ensembles }, rowOptions);
         rows.push(...part.rows);
         comparisons.push(...part.comparisons);
         lengths.push(part.blockLength);
@@ -211,6 +225,16 @@ export async function verifyForecast(options: VerifyOptions): Promise<Verificati
     regions,
     scores,
   };
+}
+
+const CLIMATOLOGY_ENSEMBLE = "climatology-ensemble";
+
+/** Past states of the season as members: of the same day where the training years are enough, else of the days around it. */
+function climatologyEnsemble(truth: Series, trainRange: TimeRange, members: number) {
+  // Whole years: a day seen once too few would have to be a member twice.
+  const years = Math.max(1, Math.floor((trainRange[1] - trainRange[0]) / (365.2425 * MS_PER_DAY)));
+  const window = Math.min(61, 2 * Math.ceil((members / years - 1) / 2) + 1);
+  return probabilisticClimatology(truth, { trainRange, window: Math.max(1, window) });
 }
 
 /** The long name that the forecast or else the truth gives the variable, with its level. */

@@ -12,6 +12,7 @@ export const crpsFair: Score = {
   better: "low",
   source: "Ferro 2014, QJRMS 140; WeatherBench 2 `CRPS`; WeatherBench-X's and Stormer's default",
   over: "all",
+  probabilistic: true,
   value: (s) => (s[ABS] - s[PAIRS] / 2) / s[W],
 };
 

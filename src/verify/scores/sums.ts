@@ -134,6 +134,8 @@ export interface Score {
   readonly over: "all" | "each";
   readonly needsClimatology?: boolean;
   readonly needsEnsemble?: boolean;
+  /** Whether it judges a distribution: a baseline that is an ensemble joins in. */
+  readonly probabilistic?: boolean;
   readonly value: (row: ArrayLike<number>) => number;
   /** Where the score over starts is the ratio of two scores over starts. */
   readonly ratio?: readonly [Score, Score];
