@@ -20,7 +20,7 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 const sites = ["amber", "birch", "cedar"];
 const FEATURES = 5;
 /** Large enough that an upload takes several chunks. */
-const BIG = 300_000;
+const BIG = 200_000;
 /** So that descent in so many features does not diverge. */
 const SMALL_STEPS = { samples: 2, rate: 1e-6 };
 

@@ -9,7 +9,6 @@
 import { FoehnError, UsageError } from "../../errors.js";
 import type { BlockKernels } from "../aggregate/aggregate.js";
 import type { Vector } from "../aggregate/rows.js";
-import { sha256 } from "../compress/hash.js";
 import { type Candidate, invite, updatedSpeed } from "../strategy/schedule.js";
 import type { Memory } from "../strategy/strategy.js";
 import type { Entry, FederationEvent, Transport } from "../transport/transport.js";
@@ -22,7 +21,6 @@ import {
   type Decision,
   type Manifest,
   manifestSchema,
-  type Pointer,
   parsed,
   publicState,
   type HubState,
@@ -32,7 +30,6 @@ import {
   decodeMemory,
   encodeMemory,
   flatten,
-  type Layout,
   layoutLength,
   layoutOf,
   type Parameters,
@@ -40,6 +37,7 @@ import {
 } from "./parameters.js";
 import { type RoundRecord, siteRecord, spentPrivacy } from "./records.js";
 import { memoryRowStore, type RowStore } from "./row-store.js";
+import { getObject, getVector, putObject } from "./stored.js";
 import { finishStep, hubStep } from "./step.js";
 
 export interface HubOptions {
@@ -578,36 +576,4 @@ class Hub {
       await this.#finish();
     } else await this.#void();
   }
-}
-
-/** Stores a vector or bytes under a name made of its hash: written twice, it is the same object. */
-async function putObject(transport: Transport, kind: string, content: Float32Array | Uint8Array): Promise<Pointer> {
-  const bytes =
-    content instanceof Uint8Array ? content : new Uint8Array(content.buffer, content.byteOffset, content.byteLength);
-  const hash = await sha256(bytes);
-  const object = `${kind}.${hash.slice(0, 32)}`;
-  await transport.objects.put(object, bytes);
-  return { object, sha256: hash, bytes: bytes.length };
-}
-
-/** An object by its pointer, checked; FoehnError where it is missing or another. */
-export async function getObject(
-  transport: Transport,
-  { object, sha256: hash, bytes: size }: Pointer,
-): Promise<Uint8Array> {
-  const bytes = await transport.objects.get(object, size);
-  if (!bytes) throw new FoehnError(`object '${object}' of the run is not in the store; the message system lost it`);
-  if (bytes.length !== size || (await sha256(bytes)) !== hash)
-    throw new FoehnError(`object '${object}' of the run is not what its hash says; the message system changed it`);
-  return bytes;
-}
-
-/** A model object as its vector. */
-export async function getVector(transport: Transport, pointer: Pointer, layout: Layout): Promise<Float32Array> {
-  const bytes = await getObject(transport, pointer);
-  if (bytes.length !== 4 * layoutLength(layout))
-    throw new FoehnError(
-      `the model has ${bytes.length / 4} numbers, its layout ${layoutLength(layout)}; hub and site differ`,
-    );
-  return new Float32Array(bytes.slice().buffer);
 }

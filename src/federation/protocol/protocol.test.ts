@@ -65,6 +65,16 @@ async function run(
   return { model: model.get("w")!.data, reports, records };
 }
 
+/** Waits until the sites have been asked to train. */
+async function training({ state }: Transport): Promise<void> {
+  for (let revision = 0; ; ) {
+    const entry = await state.wait("round", revision, 1000);
+    if (entry && (JSON.parse(entry.value) as RoundState).phase === "train") break;
+    revision = entry?.revision ?? revision;
+  }
+  await new Promise((resolve) => setTimeout(resolve, 100));
+}
+
 const four = (of: (i: number) => Partial<LinearOptions & SiteOptions> = () => ({})) =>
   Object.fromEntries(["amber", "birch", "cedar", "dune"].map((s, i) => [s, { seed: i, ...of(i) }]));
 
@@ -118,11 +128,11 @@ function suite(connect: Connect): void {
 
   it("goes on when most sites vanish: a void round is told and held again", async () => {
     const vanish = new AbortController();
-    const sites = four((i) => (i > 0 ? { signal: vanish.signal, delay: i > 0 ? 400 : 0 } : {}));
+    const sites = four((i) => (i > 0 ? { signal: vanish.signal, delay: 5000 } : {}));
     const config = { rounds: 2, schedule: { deadline: 20, quorum: 0.6 } };
     const { records } = await run(connect, config, sites, {
-      during: async () => {
-        await new Promise((resolve) => setTimeout(resolve, 250));
+      during: async (_, hub) => {
+        await training(hub);
         vanish.abort(new Error("vanish"));
       },
     });
@@ -141,8 +151,8 @@ function suite(connect: Connect): void {
     const vanish = new AbortController();
     const sites = four((i) => (i === 0 ? { signal: vanish.signal, delay: 3000 } : {}));
     const { records, model } = await run(connect, { ...config, masking: { threshold: 0.6 } }, sites, {
-      during: async () => {
-        await new Promise((resolve) => setTimeout(resolve, 1200));
+      during: async (_, hub) => {
+        await training(hub);
         vanish.abort(new Error("vanish"));
       },
     });
@@ -184,6 +194,27 @@ describe("in one process", () => {
     return buses.get(name)!.connect();
   };
   suite(connect);
+
+  it("an accepted update that the message system lost is asked for again", async () => {
+    const bus = localBus();
+    const hub = bus.connect();
+    const config = { run: "lost", rounds: 1, schedule: { minSites: 2, deadline: 30, quorum: 1 } };
+    const start = (signal?: AbortSignal) =>
+      runHub({ transport: hub, config, initial: linearModel(), leaseTerm: 60, signal });
+    const sites = ["amber", "birch"].map((site, i) =>
+      runSite({ transport: bus.connect(), site, trainer: linearTrainer({ seed: i, delay: 500 * i }) }),
+    );
+    const killed = new AbortController();
+    const first = start(killed.signal).catch(() => undefined);
+    const told = await hub.state.wait("decision.amber", 0, 5000);
+    expect(told?.value).toContain("received");
+    killed.abort();
+    await first;
+    await hub.objects.remove("site.amber.0");
+    await start();
+    expect((await Promise.all(sites)).map(({ rounds }) => rounds)).toEqual([1, 1]);
+    expect((await hub.state.get("decision.amber"))?.value).toContain("used");
+  });
 
   it("arrays that are personal never leave", async () => {
     const { model, reports } = await run(connect, { rounds: 4, personal: ["w"] }, four());

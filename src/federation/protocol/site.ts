@@ -16,7 +16,6 @@ import type { Memory } from "../strategy/strategy.js";
 import { NAME, type Transport } from "../transport/transport.js";
 import { partsOf, updateSeed } from "./arrival.js";
 import { type Plan, planOf, type RunConfigInput } from "./config.js";
-import { getObject, getVector } from "./hub.js";
 import { maskingRound, maskingScale } from "./masked-round.js";
 import {
   type Decision,
@@ -40,6 +39,7 @@ import {
   withSegments,
 } from "./parameters.js";
 import { memorySiteStore, type SiteStore } from "./site-store.js";
+import { getObject, getVector } from "./stored.js";
 import type { LocalTrainer, SkillRow, Trained } from "./trainer.js";
 
 export interface SiteSkill {
@@ -248,8 +248,9 @@ class Site {
       // Sent before; the event or the object may have been lost with a server, or this site was killed: sent again, it counts once.
       this.#awaiting = state;
       const decision = await this.#decision();
-      const told = decision !== undefined && decision.round >= pending.round && decision.outcome !== "lost";
-      if (!told && performance.now() - this.#sentAt > RESEND) await this.#send(pending);
+      const told = decision && decision.round >= pending.round ? decision.outcome : "nothing";
+      const wait = told === "lost" ? PATIENCE : told === "nothing" ? RESEND : Infinity;
+      if (performance.now() - this.#sentAt > wait) await this.#send(pending);
       return;
     }
     if (pending && !(await this.#resolved(pending, state))) {
