@@ -17,7 +17,7 @@ export interface Atmosphere {
   /** Steps done. */
   readonly steps: number;
   step(): void;
-  /** Fields by name: [level][latitude][longitude] on pressure levels, else [latitude][longitude]. */
+  /** Fields by name: [level][latitude][longitude] on pressure levels, else [latitude][longitude]. Reading them empties the rain gauge. */
   fields(names: readonly string[], pressureLevels: readonly number[]): Record<string, Float32Array>;
   save(): Saved;
   restore(saved: Saved): void;

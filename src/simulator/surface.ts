@@ -99,7 +99,7 @@ export function surfaceFluxes(
 }
 
 /** Where mixing ends (sigma), and its times (s) where the air is stable and where it is not. */
-const MIXED_BELOW = 0.6;
+const MIXED_BELOW = 0.76;
 const STABLE_TIME = 86_400;
 const UNSTABLE_TIME = 4 * 3600;
 
