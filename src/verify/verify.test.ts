@@ -155,6 +155,13 @@ describe("verifyForecast", async () => {
     expect(again.rows).toEqual(result.rows);
   });
 
+  it("reports whatever scores were asked for", async () => {
+    const options = { forecast, truth: truthOf(), trainPeriod, resamples: 50 };
+    const other = await verifyForecast({ ...options, metrics: ["acc:wb2", "pod>285"] });
+    expect([...new Set(other.rows.map((r) => r.metric))]).toEqual(["acc:wb2", "pod>285"]);
+    expect(reportHtml(other).includes("Temperature, verified at 2 leads")).toBe(true);
+  });
+
   it("writes a table, scores.json, and a report without a network", () => {
     const table = formatScores(result.rows);
     expect(table).toMatch(/t, whole grid, 120 starts/);

@@ -51,7 +51,23 @@ const TITLES: Readonly<Record<string, string>> = {
   activity: "Activity (how much it departs from climatology)",
   "log-variance-ratio": "Blur (log₁₀ of the variance ratio; 0: as lively as the truth)",
 };
-export const metricTitle = (metric: string): string => TITLES[metric] ?? metric;
+const EVENT_TITLES: Readonly<Record<string, string>> = {
+  csi: "Critical success index",
+  ets: "Equitable threat score",
+  fbi: "Frequency bias",
+  pod: "Probability of detection",
+  far: "False-alarm ratio",
+  hss: "Heidke skill score",
+  sedi: "Extremal dependence (SEDI)",
+  brier: "Brier score",
+};
+
+/** What a score is called in full; events say their threshold. */
+export function metricTitle(metric: string): string {
+  const [kind, limit] = metric.split(">");
+  if (limit === undefined) return TITLES[metric] ?? metric;
+  return `${EVENT_TITLES[kind]} above ${limit.startsWith("q") ? `the ${limit.slice(1)} quantile` : limit}`;
+}
 
 /** `K`, `K²` or how the score is defined where it has no units. */
 export function unitsOfMetric(metric: string, units: string): string {
@@ -63,7 +79,7 @@ export function unitsOfMetric(metric: string, units: string): string {
 
 /** One scorecard for each baseline: the share of its RMSE that the forecast removes. */
 export function scorecardFigures({ meta, comparisons }: Verification, region = "all"): Figure[] {
-  return meta.baselines.map(({ name }) => {
+  return meta.baselines.flatMap(({ name }) => {
     const cells = comparisons
       .filter(
         (c) =>
@@ -77,6 +93,7 @@ export function scorecardFigures({ meta, comparisons }: Verification, region = "
           significant: c.q !== null && c.q < 0.05,
         }),
       );
+    if (cells.length === 0) return []; // RMSE was not asked for
     return {
       name: fileName("scorecard", name, region),
       svg: scorecard({

@@ -26,6 +26,7 @@ export function headline({ meta, rows, comparisons }: Verification, channel: str
   });
   const losesTo = new Set(against.filter((c) => c.low !== null && c.low > 0).map((c) => c.baseline));
   const name = variable.label;
+  if (scores.length === 0) return { claim: `${name}, verified at ${meta.leadHours.length} leads`, evidence: "" };
   let claim: string;
   if (against.every((c) => c.low === null)) claim = `${name}: too few starts to tell skill from luck.`;
   else if (beatsAll.length === leads.length)
@@ -33,7 +34,7 @@ export function headline({ meta, rows, comparisons }: Verification, channel: str
   else if (beatsAll.length > 0)
     claim = `${name}: the forecast beats every baseline at ${runs(leads, beatsAll)} of ${leads.length} leads to ${leads[leads.length - 1]} h.`;
   else if (losesTo.size > 0)
-    claim = `${name}: the forecast does not beat its baselines; ${[...losesTo].join(" and ")} is better at some leads.`;
+    claim = `${name}: the forecast does not beat its baselines; ${[...losesTo].join(" and ")} ${losesTo.size > 1 ? "are" : "is"} better at some leads.`;
   else claim = `${name}: the forecast cannot be told from its best baseline.`;
 
   const lead = leads.reduce((best, l) => (Math.abs(l - 24) < Math.abs(best - 24) ? l : best), leads[0]);

@@ -32,7 +32,7 @@ export function reportHtml(
   result: Verification,
   { title = "Forecast verification", mostMaps = 4 }: ReportOptions = {},
 ): string {
-  const { meta } = result;
+  const { meta, rows } = result;
   const leads = [...new Set(result.maps.map((m) => m.lead))];
   const sections = meta.variables.map((variable, channel) => {
     const curves = scoreFigures(result, variable.name);
@@ -46,7 +46,9 @@ export function reportHtml(
   });
   const body = [
     header(title, result),
-    section("At a glance", keyTable(result), grid("cards", scorecardFigures(result))),
+    rows.some((row) => row.metric === "rmse")
+      ? section("At a glance", keyTable(result), grid("cards", scorecardFigures(result)))
+      : "",
     ...sections,
     section("Every score", everyScore(result)),
     section("How to read this", readingNotes(result)),
@@ -73,7 +75,7 @@ const heading = ({ name, label, units }: { name: string; label: string; units: s
 
 const section = (title: string, ...parts: readonly string[]): string =>
   `<section><h2>${escape(title)}</h2>\n${parts.join("\n")}</section>`;
-const paragraph = (words: string): string => `<p class="evidence">${escape(words)}</p>`;
+const paragraph = (words: string): string => words && `<p class="evidence">${escape(words)}</p>`;
 const grid = (kind: string, figures: readonly Figure[]): string =>
   `<div class="${kind}">${figures.map(({ name, svg }) => `<figure id="${name}">${svg}</figure>`).join("")}</div>`;
 
@@ -152,6 +154,7 @@ function keyTable({ meta, rows, comparisons }: Verification): string {
       return `<tr><th>${escape(name)}${units ? `, ${prettyUnits(units)}` : ""}</th><td>${lead} h</td><td class="own">${value(own)}</td>${cells.join("")}<td class="${sure ? (gain.value < 0 ? "won" : "lost") : ""}">${value(gain)}</td></tr>`;
     }),
   );
+  if (lines.every((line) => line === "")) return ""; // RMSE was not asked for
   return `<div class="scroll"><table class="key"><thead><tr><th>RMSE</th><th>lead</th><th>forecast</th>${names.map((n) => `<th>${n}</th>`).join("")}<th>forecast minus best baseline</th></tr></thead><tbody>${lines.join("")}</tbody></table></div>`;
 }
 
