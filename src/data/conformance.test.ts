@@ -128,5 +128,6 @@ describe.skipIf(!have)("conform-nc-hdf-zarr (needs ../shared/data/conform-nc-hdf
       if (/\.f4\.[bl]e|sharded\.f4|f2\.le/.test(v.name)) expect(values).toEqual([-1000.5, 0, 1000.5, 0]);
       if (/\.b1$/.test(v.name)) expect(values).toEqual([1, 0, 1, 0]);
     }
+    await dataset.close();
   });
 });

@@ -21,9 +21,12 @@ export interface StoreMetadata {
   level: number;
 }
 
-/** JSON knows no NaN; Zarr writes it as text. */
+/** JSON knows no NaN: Zarr writes it as text. In ASCII, since zarr-python 2 reads nothing else. */
 const json = (value: unknown): string =>
-  JSON.stringify(value, (_, v: unknown) => (typeof v === "number" && !Number.isFinite(v) ? String(v) : v), 1);
+  JSON.stringify(value, (_, v: unknown) => (typeof v === "number" && !Number.isFinite(v) ? String(v) : v), 1).replace(
+    /[\u0080-\uffff]/g,
+    (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 
 /** Metadata files replace older ones in one step each, the root's last: it is what readers begin with. */
 async function replaceFile(file: string, text: string): Promise<void> {

@@ -206,7 +206,7 @@ function checkShape(shape: unknown, chunks: unknown, name: string, source: strin
   const isList = (list: unknown, least: number): list is number[] =>
     Array.isArray(list) && list.every((n) => Number.isSafeInteger(n) && (n as number) >= least);
   const fits = isList(shape, 0) && isList(chunks, 1) && shape.length === chunks.length;
-  if (!fits || (chunks as number[]).reduce((a, b) => a * b, 1) > LARGEST_CHUNK)
+  if (!fits || chunks.reduce((a, b) => a * b, 1) > LARGEST_CHUNK)
     throw new DataError(
       source,
       `array '${name}' has shape ${JSON.stringify(shape)} in chunks of ${JSON.stringify(chunks)}, which cannot be; the metadata are damaged`,
