@@ -5,7 +5,7 @@ import { checkCase } from "../testing/check.js";
 import { cases } from "../testing/cases.js";
 
 const runtime = await openInline({ threads: 1 });
-const DRAWS = 6;
+const DRAWS = 4; // derivatives.full.test.ts makes many more
 
 describe.each(Object.entries(cases))("%s", (op, list) => {
   for (const spec of list) {
