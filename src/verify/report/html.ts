@@ -201,6 +201,9 @@ function readingNotes({ meta, rows }: Verification): string {
   const metrics = [...new Set(rows.map((r) => r.metric))];
   const items = [
     ...meta.baselines.map((b) => `<li><b>${b.name}</b>: ${escape(b.description)}.</li>`),
+    ...(rows.some((r) => r.baseline === "climatology-ensemble")
+      ? ["<li><b>climatology-ensemble</b>: past states of the season as members, as many as the forecast has.</li>"]
+      : []),
     ...metrics.map((m) => `<li><b>${escape(m)}</b>: ${escape(metricTitle(m))}. ${formulaOf(m)}</li>`),
   ];
   return `<ul>${items.join("")}</ul><p class="evidence">Intervals: ${escape(meta.intervals)}. Differences are taken over the same starts and the same resamples. Forecast: ${escape(meta.forecast)}. Truth: ${escape(meta.truth)}.</p>`;
