@@ -1,7 +1,7 @@
 /**
  * How fast verification is, beside xarray in the same sitting (`../shared/peers/scores_xarray.py`, where it is there).
  *
- *     npx tsx bench/verify.ts   # or: npm run bench -- verify
+ *     npm run bench -- verify
  */
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -163,5 +163,3 @@ async function reportSeconds(): Promise<number> {
   reportHtml(await verifyForecast({ forecast: memoryDataset(forecast), truth: memoryDataset(truth) }));
   return (performance.now() - start) / 1000;
 }
-
-if (process.argv[1] === import.meta.filename) console.table(await verifyRows());
