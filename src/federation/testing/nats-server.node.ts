@@ -70,6 +70,8 @@ export async function startNatsServer(
     child.kill("SIGKILL");
     await gone;
   };
+  const atExit = (): void => void child.kill("SIGKILL"); // also where a test process dies before it can stop its server
+  process.once("exit", atExit);
   await start();
   return {
     url: `nats://127.0.0.1:${port}`,
@@ -78,6 +80,7 @@ export async function startNatsServer(
     kill,
     restart: start,
     async stop() {
+      process.off("exit", atExit);
       await kill();
       await rm(folder, { recursive: true, force: true });
     },
