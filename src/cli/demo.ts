@@ -13,7 +13,7 @@ import { formatScores } from "../verify/table.js";
 import { verifyForecast } from "../verify/verify.js";
 import type { CommandFactory } from "./commands.js";
 import { DEMO_SIMULATION, demoConfig, ownDataConfig } from "./demo-config.js";
-import { commandWith, list, numeric } from "./options.js";
+import { applySettings, commandWith, list, numeric, readYaml } from "./options.js";
 import { bar, duration, type Output, output, timeLeft } from "./output.js";
 import { serveReport } from "./serve.js";
 import { simulateTo } from "./simulate.js";
@@ -22,6 +22,8 @@ import { trainPeriod, writeVerification } from "./verify.js";
 
 interface DemoFlags {
   data?: string;
+  config?: string;
+  every: number;
   variables?: string[];
   out: string;
   port: number;
@@ -39,6 +41,8 @@ export const command: CommandFactory = () =>
   )
     .option("--data <path>", "your own dataset instead of the embedded atmosphere")
     .option("--variables <names>", "comma-separated; z@500 names one level", list)
+    .option("--config <file>", "settings as for foehn train; the data they name, where --data is left out")
+    .option("--every <hours>", "hours between the verified starts", numeric, 24)
     .option("--out <folder>", "where everything goes", "runs/demo")
     .option("--port <number>", "of the report; 0 takes any that is free", numeric, 8000)
     .option("--no-serve", "end after the verification")
@@ -58,16 +62,21 @@ export const command: CommandFactory = () =>
     });
 
 async function story(flags: DemoFlags, out: Output) {
-  const data = flags.data ?? path.join(flags.out, "atmosphere.zarr");
-  if (!flags.data) {
+  const settings = flags.config ? await readYaml(flags.config) : undefined;
+  const own = flags.data ?? (settings?.["data"] as { path?: string } | undefined)?.path;
+  const data = own ?? path.join(flags.out, "atmosphere.zarr");
+  if (own === undefined) {
     out.say("1. Simulating an atmosphere ...");
     await simulateTo(data, { ...DEMO_SIMULATION, seed: flags.seed }, out);
   } else out.say(`1. Opening ${data} ...`);
   const dataset = await openDataset(data);
   out.say(table(await describe(dataset)));
-  const config = parseForecastConfig(
-    flags.data ? await ownDataConfig(dataset, data, flags) : demoConfig(data, flags.seed),
-  );
+  const given = settings
+    ? applySettings(settings, [`data.path=${data}`])
+    : own === undefined
+      ? demoConfig(data, flags.seed)
+      : await ownDataConfig(dataset, data, flags);
+  const config = parseForecastConfig(given, flags.config);
   const runtime = await openRuntime({ device: config.device, threads: config.threads });
   try {
     return await trainForecastVerify(config, dataset, runtime, flags, out);
@@ -105,8 +114,7 @@ async function trainForecastVerify(
     runtime,
     out: forecastPath,
     starts: "test",
-    everyStart: 24,
-    everyLead: 12,
+    everyStart: flags.every,
     onProgress: progress("forecasting"),
   });
   out.done();
