@@ -9,17 +9,7 @@
  */
 import { pathToFileURL } from "node:url";
 import { type Atmosphere, atmosphere, type SimulationConfig, simulationConfig } from "../src/simulator/index.js";
-
-export interface BenchRow {
-  name: string;
-  ours: number;
-  /** null where there is none. */
-  yardstick: number | null;
-  ratio: number | null;
-  unit: string;
-  goal: number;
-  met: boolean | null;
-}
+import { type BenchRow, formatRows, row } from "./row.js";
 
 const DAY = 86_400;
 
@@ -33,39 +23,14 @@ export async function simulatorRows(): Promise<BenchRow[]> {
   // Four times the levels may cost four times as much, and a fifth more for what is not linear in them.
   const growth = few.yearsPerDay / many.yearsPerDay / 4;
   return [
-    atLeast("dry T21, 5 levels", dry.yearsPerDay, 2000, "simulated years/day"),
-    atLeast("moist T31, 8 levels", moist.yearsPerDay, 200, "simulated years/day"),
-    { ...plain("share of the dry T21 step in transforms", 100 * dry.transforms), unit: "%" },
-    { ...plain("share of the moist T31 step in transforms", 100 * moist.transforms), unit: "%" },
-    atMost("memory of moist T31, 8 levels", megabytes, 1024, "MB"),
-    atMost("cost of 20 levels over 5, per level", growth, 1.2, "times"),
+    row("dry T21, 5 levels", "simulated years/day", "more", dry.yearsPerDay, 2000, 1),
+    row("moist T31, 8 levels", "simulated years/day", "more", moist.yearsPerDay, 200, 1),
+    row("share of the dry T21 step in transforms", "%", "less", 100 * dry.transforms, null, 0),
+    row("share of the moist T31 step in transforms", "%", "less", 100 * moist.transforms, null, 0),
+    row("memory of moist T31, 8 levels", "MB", "less", megabytes, 1024, 1),
+    row("cost of 20 levels over 5, per level", "times", "less", growth, 1.2, 1),
   ];
 }
-
-const plain = (name: string, ours: number): Omit<BenchRow, "unit"> => ({
-  name,
-  ours,
-  yardstick: null,
-  ratio: null,
-  goal: 0,
-  met: null,
-});
-
-const atLeast = (name: string, ours: number, yardstick: number, unit: string): BenchRow => ({
-  name,
-  ours,
-  yardstick,
-  ratio: ours / yardstick,
-  unit,
-  goal: 1,
-  met: ours >= yardstick,
-});
-
-const atMost = (name: string, ours: number, yardstick: number, unit: string): BenchRow => ({
-  ...atLeast(name, ours, yardstick, unit),
-  ratio: yardstick / ours,
-  met: ours <= yardstick,
-});
 
 /** Runs `days` after the compiler has had a day to see the code. */
 function measure(given: Partial<SimulationConfig>, days: number): { yearsPerDay: number; transforms: number } {
@@ -83,4 +48,5 @@ function measure(given: Partial<SimulationConfig>, days: number): { yearsPerDay:
   };
 }
 
-if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) console.table(await simulatorRows());
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href)
+  console.log(formatRows(await simulatorRows()));
