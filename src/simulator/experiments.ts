@@ -90,11 +90,12 @@ const firstAbove = (values: readonly number[], bound: number): number => {
   return day < 0 ? Number.NaN : day;
 };
 
-/** Days per doubling between two bounds, by least squares on the logarithm. */
+/** Days per doubling between two bounds, by least squares on the logarithm, once what the perturbation did to the balance is gone. */
 function doublingTime(rms: readonly number[], low: number, high: number): number {
+  const least = rms.indexOf(Math.min(...rms));
   const rows = rms
     .map((x, day) => [day, Math.log2(x)] as const)
-    .filter(([, y]) => y >= Math.log2(low) && y <= Math.log2(high));
+    .filter(([day, y]) => day >= least && y >= Math.log2(low) && y <= Math.log2(high));
   const n = rows.length;
   if (n < 3) return Number.NaN;
   const [mx, my] = [0, 1].map((i) => rows.reduce((sum, row) => sum + row[i], 0) / n);
