@@ -3,12 +3,12 @@ import { readTimes } from "../data/coords.js";
 import type { Dataset } from "../data/dataset.js";
 import type { SimulationConfig } from "../simulator/config.js";
 
-/** Eight months of dry weather at T21 (32 x 64 points), every six hours. */
+/** A year and a half of dry weather at T21 (32 x 64 points), every six hours: a year to learn from, the rest to check on. */
 export const DEMO_SIMULATION: Partial<SimulationConfig> = {
   model: "dry",
   truncation: 21,
   levels: 5,
-  days: 240,
+  days: 540,
   spinupDays: 60,
   everyHours: 6,
   orography: "idealised",

@@ -29,7 +29,6 @@ export function fitClimatology(series: Series, { trainRange, window = 61 }: Clim
   const size = stateSize(series);
   const days = 366;
   const half = (window - 1) / 2;
-  const weightOf = (distance: number) => 1 - Math.abs(distance) / half;
 
   // Per day and hour, the sum over years; days without a sample stay absent. `gaps` counts missing values, where there are any.
   const sums = new Map<string, { sum: Float64Array; years: number; gaps?: Uint16Array }>();
@@ -54,6 +53,11 @@ export function fitClimatology(series: Series, { trainRange, window = 61 }: Clim
     if (day === 365 && yearLength === 365) add(366, hour, stateAt(series, index));
   }
 
+  // Part of a year knows nothing of the other seasons: its own mean is then all there is, and the description says so
+  const partial = longestGap(new Set([...sums.keys()].map((key) => Number(key.split("/")[0]))), days) > half - 1;
+  const reach = partial ? days / 2 : half;
+  const weightOf = (distance: number) => (partial ? 1 : 1 - Math.abs(distance) / half);
+
   const known = new Map<string, Float32Array>();
   const smooth = (day: number, hour: number): Float32Array => {
     const key = `${day}/${hour}`;
@@ -62,7 +66,7 @@ export function fitClimatology(series: Series, { trainRange, window = 61 }: Clim
     const total = new Float64Array(size);
     const missing = new Float64Array(size);
     let weight = 0;
-    for (let distance = -half + 1; distance < half; distance++) {
+    for (let distance = 1 - reach; distance <= (partial ? reach : reach - 1); distance++) {
       const slot = sums.get(`${((((day - 1 + distance) % days) + days) % days) + 1}/${hour}`);
       if (!slot) continue;
       const w = weightOf(distance);
@@ -71,10 +75,6 @@ export function fitClimatology(series: Series, { trainRange, window = 61 }: Clim
       for (let i = 0; i < size; i++) total[i] += w * sum[i];
       if (gaps) for (let i = 0; i < size; i++) missing[i] += w * gaps[i];
     }
-    if (weight === 0)
-      throw new UsageError(
-        `the training period has no times within ${half - 1} days of day ${day} of the year at hour ${hour}, so there is no climatology for it; widen the training period or the window`,
-      );
     const mean = new Float32Array(size); // NaN only where every value was missing
     for (let i = 0; i < size; i++) mean[i] = weight > missing[i] ? total[i] / (weight - missing[i]) : NaN;
     known.set(key, mean);
@@ -82,7 +82,9 @@ export function fitClimatology(series: Series, { trainRange, window = 61 }: Clim
   };
 
   return {
-    description: `mean by day of the year and hour over the training period, ${window}-day triangular window`,
+    description: partial
+      ? "mean by hour of the day over the training period, which is too short for a mean by day of the year"
+      : `mean by day of the year and hour over the training period, ${window}-day triangular window`,
     at(time) {
       const hour = hourOfDay(time);
       if (!hours.has(hour))
@@ -92,6 +94,17 @@ export function fitClimatology(series: Series, { trainRange, window = 61 }: Clim
       return smooth(dayOfYear(time, series.calendar), hour);
     },
   };
+}
+
+/** The longest run of days of the year, around its end, that no time falls on. */
+function longestGap(seen: ReadonlySet<number>, days: number): number {
+  let longest = 0;
+  let run = 0;
+  for (let day = 0; day < 2 * days; day++) {
+    run = seen.has((day % days) + 1) ? 0 : run + 1;
+    longest = Math.max(longest, run);
+  }
+  return Math.min(longest, days);
 }
 
 /** The climatology of the valid time as a forecast. */

@@ -42,8 +42,7 @@ export async function beginRun(
   if (existsSync(file(run, "config.yaml"))) {
     if (!options.resume)
       throw new UsageError(`${run} already holds a run: go on with it by --resume, or name another folder with --out`);
-    const before = await readFile(file(run, "config.yaml"), "utf8");
-    if (before !== text)
+    if (stringify(await readConfig(run)) !== text)
       throw new UsageError(
         `${run}/config.yaml differs from the configuration given: resume with the same one, or train into another folder`,
       );
