@@ -84,6 +84,8 @@ export function ortRuntime(ort: OrtModule, options: { device: string; threads: n
         graphOptimizationLevel: "all",
         executionMode: "sequential",
         enableMemPattern: false, // a plan of all buffers, held beside the arena of the first run: twice the memory, no faster
+        // A waiting thread that spins takes its sibling's cycles where two share a core: a ViT step took 1.5 times as long
+        extra: { session: { intra_op: { allow_spinning: "0" } } },
         logSeverityLevel: 3,
       }).catch((cause: unknown) => {
         throw new FoehnError(

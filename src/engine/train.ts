@@ -203,10 +203,11 @@ function gradientGraph(loss: Tensor, trained: readonly Tensor[]): Uint8Array {
 
 /** sum + gradient, where a matrix product can take the sum as its own third argument at no cost. */
 function addTo(sum: Tensor, gradient: Tensor): Tensor {
-  const product = gradient.producer;
-  if (product?.op === "Gemm" && !product.inputs[2])
-    return emit("Gemm", [product.inputs[0], product.inputs[1], sum], product.attributes)[0];
-  return add(sum, gradient);
+  const made = gradient.producer;
+  const product = made?.op === "Reshape" ? made.inputs[0]!.producer : made;
+  if (product?.op !== "Gemm" || product.inputs[2]) return add(sum, gradient);
+  const [a, b] = product.inputs;
+  return reshape(emit("Gemm", [a, b, reshape(sum, product.outputs[0].shape)], product.attributes)[0], gradient.shape);
 }
 
 /** sqrt of the sum of squares over all gradients (Pascanu et al. 2013). */

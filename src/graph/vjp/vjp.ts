@@ -1,7 +1,7 @@
 /** What a derivative rule sees, and the helpers rules share. */
-import { sizeOf } from "../../tensor/ndarray.js";
+import { ndarray, sizeOf } from "../../tensor/ndarray.js";
 import type { GraphNode, Tensor } from "../graph.js";
-import { expand, reduceSum, reshape } from "../ops.js";
+import { expand, gemm, reduceSum, reshape } from "../ops.js";
 import type { InferContext } from "../infer/infer.js";
 
 export interface VjpContext extends InferContext {
@@ -29,11 +29,21 @@ export type VjpRule = (context: VjpContext) => readonly (Tensor | undefined)[];
 /** The rule of operators whose results do not change with small changes of their inputs: no gradient flows. */
 export const noGradient: VjpRule = () => [];
 
+/** Rows from which on a column sum is written as a product. */
+const MANY_ROWS = 16;
+
 /** Sums a gradient back to the shape its tensor had before broadcasting. */
 export function unbroadcast(gradient: Tensor, shape: readonly number[]): Tensor {
   if (gradient.shape.join() === shape.join()) return gradient;
   const lead = gradient.shape.length - shape.length;
   const axes = gradient.shape.flatMap((n, i) => (i < lead || (shape[i - lead] === 1 && n !== 1) ? [i] : []));
+  const rows = sizeOf(axes.map((a) => gradient.shape[a]));
+  // Sums over leading axes (biases): a row of ones times the matrix runs several times as fast as ReduceSum does
+  if (axes.every((axis, i) => axis === i) && rows >= MANY_ROWS && gradient.dtype === "float32") {
+    const columns = sizeOf(shape);
+    const ones = gradient.graph.constant(ndarray("float32", [1, rows], new Float32Array(rows).fill(1)));
+    return reshape(gemm(ones, reshape(gradient, [rows, columns])), shape);
+  }
   return reshape(axes.length > 0 ? reduceSum(gradient, { axes, keepDims: true }) : gradient, shape);
 }
 
