@@ -21,7 +21,11 @@ await esbuild({
   plugins: [
     {
       name: "the library is the built one",
-      setup: (b) => b.onResolve({ filter: /^\.\.\/src\// }, ({ path: p }) => ({ path: pathToFileURL(path.join(root, "dist", p.slice("../src/".length))).href, external: true })),
+      setup: (b) =>
+        b.onResolve({ filter: /^\.\.\/src\// }, ({ path: p }) => ({
+          path: pathToFileURL(path.join(root, "dist", p.slice("../src/".length))).href,
+          external: true,
+        })),
     },
   ],
 });

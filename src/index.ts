@@ -42,7 +42,16 @@ export { attention, gru, irfft, lstm, rfft, rmsNorm } from "./graph/layers.js";
 export { foldConstants, freeze, prune, replaceNodes, share } from "./graph/rewrite.js";
 export { defineOperator } from "./graph/custom.js";
 export { initialise, one, scope, type Scope, truncatedNormal, zero } from "./engine/parameters.js";
-export { adamW, addDecayedWeights, chain, scaleByAdam, scaleByGroup, scaleByLion, sgd, trackAverage } from "./engine/optimiser.js";
+export {
+  adamW,
+  addDecayedWeights,
+  chain,
+  scaleByAdam,
+  scaleByGroup,
+  scaleByLion,
+  sgd,
+  trackAverage,
+} from "./engine/optimiser.js";
 export { constant, cosine, oneCycle, warmupStableDecay } from "./engine/schedule.js";
 export { createTrainer } from "./engine/train.js";
 export { fineTune } from "./engine/fine-tune.js";

@@ -1,5 +1,5 @@
 /** Worker threads and command-line tests run the built files, so they are built once before all tests. */
 export default async function setup() {
-  const { build } = (await import("../scripts/build.js")) as { build: () => Promise<void> };
+  const { build } = await import("../scripts/build.js");
   await build();
 }

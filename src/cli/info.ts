@@ -36,8 +36,12 @@ async function isFile(location: string): Promise<boolean> {
 }
 
 /** A model on one screen. */
-function modelTable(location: string, { producer, opset, inputs, outputs, operators, parameters }: ModelDescription): string {
-  const port = ({ name, dtype, shape }: ModelDescription["inputs"][number]) => `  ${name}: ${dtype} [${shape.join(", ")}]`;
+function modelTable(
+  location: string,
+  { producer, opset, inputs, outputs, operators, parameters }: ModelDescription,
+): string {
+  const port = ({ name, dtype, shape }: ModelDescription["inputs"][number]) =>
+    `  ${name}: ${dtype} [${shape.join(", ")}]`;
   const mark = (o: ModelDescription["operators"][number]) =>
     o.refused ? `cannot be imported: ${o.refused}` : o.derivative ? "" : "no derivative";
   return [

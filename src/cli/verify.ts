@@ -52,7 +52,7 @@ export const command: CommandFactory = () =>
         forecast,
         truth,
         trainPeriod: trainPeriod(forecast, flags.train),
-        variables: flags.variables,
+        variables: flags.variables ?? forecastChannels(forecast),
         metrics: flags.metrics,
         regions: flags.regions,
         weights: flags.weights,
@@ -65,6 +65,10 @@ export const command: CommandFactory = () =>
       await forecast.close();
       await truth.close();
     });
+
+/** The channels that the forecast file says it holds; all of both files where it does not say. */
+export const forecastChannels = ({ attrs }: Dataset): string[] | undefined =>
+  typeof attrs["channels"] === "string" ? attrs["channels"].split(" ") : undefined;
 
 /** The period a person names, or the one the forecast file says its model was trained on. */
 export function trainPeriod(forecast: Dataset, given?: string): VerifyOptions["trainPeriod"] {

@@ -95,7 +95,7 @@ it("rolls with the longitude on a globe: the U-Net without its learnt positions"
   const roll = (a: NdArray): NdArray => {
     const width = a.shape[a.shape.length - 1];
     const data = (a.data as Float32Array).map((_, i, all) => all[i - (i % width) + (((i % width) + by) % width)]);
-    return { ...a, data } as NdArray;
+    return { ...a, data };
   };
   const straight = await run(runtime, bytes, inputs);
   const rolled = await run(runtime, bytes, { ...inputs, fields: roll(inputs.fields) });
@@ -109,7 +109,11 @@ it("has ClimateLearn's 1.76 M parameters with ClimateLearn's configuration, the 
   const graph = new Graph("climatelearn");
   const { architecture: arch, settings } = resolveModel({ name: "vit" });
   const fields = graph.input("fields", "float32", [1, 147, 32, 64]);
-  arch.write(scope(graph), { fields, condition: graph.input("condition", "float32", [1, 13]), channels: 3, global: true }, settings);
+  arch.write(
+    scope(graph),
+    { fields, condition: graph.input("condition", "float32", [1, 13]), channels: 3, global: true },
+    settings,
+  );
   const count = graph.parameters.reduce((n, t) => n + (t.name.startsWith("lead") ? 0 : sizeOf(t.shape)), 0);
   expect(count / 1e6).toBeCloseTo(1.76, 2);
 });

@@ -152,7 +152,7 @@ describe("the whole path", () => {
     const dataset = travellingWaves();
     const settings = config({
       forecast: { method: "direct" },
-      model: { name: "vit", width: 16, depth: 1, heads: 2, headDepth: 0, dropout: 0 } as object,
+      model: { name: "vit", width: 16, depth: 1, heads: 2, headDepth: 0, dropout: 0 },
       training: { steps: 8, rollout: [[1, 1]] },
     });
     // the U-Net's settings belong to another architecture
@@ -271,7 +271,7 @@ describe("what is known before learning", () => {
     expect(validation[0]).toBeGreaterThanOrEqual(train[1] + 18 * HOUR);
     expect(test[0]).toBeGreaterThanOrEqual(validation[1] + 18 * HOUR);
     const named = (periods: object) =>
-      resolvePeriods(series, { ...config(), data: { path: "m", variables: [], ...periods } } as ForecastConfig);
+      resolvePeriods(series, { ...config(), data: { path: "m", variables: [], ...periods } });
     expect(() =>
       named({
         train: ["2001-01-01", "2001-02-01"],

@@ -31,11 +31,12 @@ export function forecastVariables({ channels, units }: Pick<Normaliser, "channel
   return [...byName].map(([name, members]) => {
     const sorted = [...members].sort((a, b) => (a.level ?? 0) - (b.level ?? 0));
     const unit = units[sorted[0].channel];
+    const attrs: Attributes = unit ? { units: unit } : {};
     return {
       name,
       levels: sorted.flatMap((m) => (m.level === undefined ? [] : [m.level])),
       channels: sorted.map((m) => m.channel),
-      attrs: (unit ? { units: unit } : {}) satisfies Attributes as Attributes,
+      attrs,
     };
   });
 }

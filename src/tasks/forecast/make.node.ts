@@ -125,6 +125,8 @@ export async function writeForecast(
     {
       title: `Foehn forecast (${config.model.name})`,
       source: dataset.source,
+      // Levels are shared by all variables of a file: this says which of them were forecast
+      channels: normaliser.channels.join(" "),
       training_period: normaliser.trainRange.map((t) => formatTime(t, normaliser.calendar)).join("/"),
     },
   );

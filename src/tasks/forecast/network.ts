@@ -44,7 +44,8 @@ export function trainingNetwork(
   const parameters = scope(graph);
   const dropout = feedDropout(graph);
   const maps = mapShape(options);
-  let { states, slow } = startInputs(graph, options);
+  const { states: first, slow } = startInputs(graph, options);
+  let states = first;
   const shift = options.shift ? shiftInputs(graph, maps) : undefined;
   const errors: Tensor[] = [];
   for (let k = 0; k < options.jumps; k++) {

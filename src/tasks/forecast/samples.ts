@@ -31,7 +31,7 @@ export interface Departures {
 }
 
 export function departuresOf(n: Normaliser, series: Series): Departures {
-  const all: (Float32Array | undefined)[] = new Array(series.times.length).fill(undefined);
+  const all: (Float32Array | undefined)[] = Array.from({ length: series.times.length }, () => undefined);
   const sums: Float64Array[] = [new Float64Array(n.anomaly.length)];
   const at = (i: number) => (all[i] ??= departure(n, stateAt(series, i), series.times[i]));
   /** Sum of the departures of indices below `end`. */
