@@ -16,9 +16,9 @@ import { gradients } from "../src/graph/grad.js";
 import { Graph, type Tensor } from "../src/graph/graph.js";
 import { add, matmul, reduceMean, square, sub } from "../src/graph/ops.js";
 import { block, dense, norm } from "../src/models/layers.js";
-import { type NdArray, sizeOf, zeros } from "../src/tensor/ndarray.js";
-import { random } from "../src/tensor/random.js";
+import { sizeOf, zeros } from "../src/tensor/ndarray.js";
 import { type BenchRow, row } from "./row.js";
+import { median, noise, times } from "./timing.js";
 
 const SIZE = { batch: 8, tokens: 512, dim: 256, depth: 4, heads: 4, channels: 64 };
 /** Samples that go through at once: their activations then stay in the caches. */
@@ -36,23 +36,6 @@ function network(batch: number, size = SIZE) {
   for (let i = 0; i < size.depth; i++) h = block(p.child(`blocks.${i}`), h, { heads: size.heads });
   const out = dense(p.child("head"), norm(p.child("norm"), h), size.channels);
   return { graph, scope: p, out, loss: reduceMean(square(sub(out, y))) };
-}
-
-const noise = (shape: number[], seed: number): NdArray => {
-  const rng = random(seed);
-  return { dtype: "float32", shape, data: new Float32Array(sizeOf(shape)).map(() => rng.normal()) };
-};
-
-const median = (values: number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-
-async function times(count: number, work: () => Promise<unknown>): Promise<number> {
-  const out: number[] = [];
-  for (let i = 0; i < count + 2; i++) {
-    const began = performance.now();
-    await work();
-    if (i >= 2) out.push(performance.now() - began);
-  }
-  return median(out);
 }
 
 /** Measured in a process of its own, so that its peak memory is its own. */

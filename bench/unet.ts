@@ -13,9 +13,9 @@ import { createTrainer } from "../src/engine/train.js";
 import { exportOnnx } from "../src/graph/export.js";
 import { Graph, type Tensor } from "../src/graph/graph.js";
 import { concat, conv, emit, gelu, reduceMean, square, sub } from "../src/graph/ops.js";
-import { float32, type NdArray, sizeOf } from "../src/tensor/ndarray.js";
-import { random } from "../src/tensor/random.js";
+import { float32 } from "../src/tensor/ndarray.js";
 import { type BenchRow, row } from "./row.js";
+import { median, noise, times } from "./timing.js";
 
 /** The yardstick's defaults. */
 const SIZE = { batch: 8, size: 64, width: 64, channels: 32 };
@@ -50,22 +50,6 @@ function network(batch: number, { size, width, channels } = SIZE) {
   const u1 = double(p.child("u1"), concat([up(u2), s1], 1), width);
   const out = convolution(p.child("out"), u1, channels, 1);
   return { graph, scope: p, out, loss: reduceMean(square(sub(out, y))) };
-}
-
-const noise = (shape: readonly number[], seed: number): NdArray => {
-  const rng = random(seed);
-  return { dtype: "float32", shape, data: new Float32Array(sizeOf(shape)).map(() => rng.normal()) };
-};
-const median = (values: number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-
-async function times(count: number, work: () => Promise<unknown>): Promise<number> {
-  const out: number[] = [];
-  for (let i = 0; i < count + 2; i++) {
-    const began = performance.now();
-    await work();
-    if (i >= 2) out.push(performance.now() - began);
-  }
-  return median(out);
 }
 
 interface Figures {

@@ -15,17 +15,7 @@ import { reportHtml } from "../src/verify/report/html.js";
 import { SCORES } from "../src/verify/scores/index.js";
 import { addField, evaluate, rowWidth } from "../src/verify/scores/sums.js";
 import { verifyForecast } from "../src/verify/verify.js";
-
-export interface BenchRow {
-  name: string;
-  ours: number;
-  /** null where the yardstick is not installed. */
-  yardstick: number | null;
-  ratio: number | null;
-  unit: string;
-  goal: number;
-  met: boolean | null;
-}
+import type { BenchRow } from "./row.js";
 
 const MEMBERS = 50;
 const LEADS = 40;
