@@ -120,7 +120,7 @@ function* spikes(series: Float64Array, times: Float64Array, limit: number): Gene
 function* standing(series: Float64Array, times: Float64Array, limit: number): Generator<number> {
   if (limit === Infinity) return;
   const present = presentIn(series);
-  for (let from = 0; from < present.length; ) {
+  for (let from = 0; from < present.length;) {
     let to = from;
     while (to + 1 < present.length && series[present[to + 1]] === series[present[from]]) to++;
     const hours = (times[present[to]] - times[present[from]]) / MS_PER_HOUR;

@@ -33,25 +33,23 @@ export function renamed(
     Object.fromEntries(Object.entries(selection).map(([dim, wanted]) => [back[dim] ?? dim, wanted]));
   return withVariables(
     dataset,
-    [...dataset.variables.values()].map(
-      (v): Variable => ({
-        ...v,
-        name: variables[v.name] ?? v.name,
-        attrs: withNames(v.attrs, variables),
-        dims: v.dims.map((dim) => dims[dim] ?? dim),
-        // an unknown dimension is refused here, where its new name is known
-        read: async (selection) => {
-          checkDims(
-            v,
-            v.dims.map((dim) => dims[dim] ?? dim),
-            selection,
-            dataset.source,
-          );
-          return v.read(selectionOf(selection));
-        },
-        readStrings: v.readStrings && (async (selection) => v.readStrings!(selectionOf(selection))),
-      }),
-    ),
+    [...dataset.variables.values()].map((v): Variable => ({
+      ...v,
+      name: variables[v.name] ?? v.name,
+      attrs: withNames(v.attrs, variables),
+      dims: v.dims.map((dim) => dims[dim] ?? dim),
+      // an unknown dimension is refused here, where its new name is known
+      read: async (selection) => {
+        checkDims(
+          v,
+          v.dims.map((dim) => dims[dim] ?? dim),
+          selection,
+          dataset.source,
+        );
+        return v.read(selectionOf(selection));
+      },
+      readStrings: v.readStrings && (async (selection) => v.readStrings!(selectionOf(selection))),
+    })),
   );
 }
 

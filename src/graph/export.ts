@@ -91,15 +91,13 @@ export function exportOnnx(graph: Graph, options: ExportOptions = {}): Uint8Arra
   const names = outputNames(computed, outputs);
   const copies = [...outputs]
     .filter(([name, tensor]) => name !== names(tensor))
-    .map(
-      ([name, tensor]): GraphNode => ({
-        op: "Identity",
-        domain: "",
-        inputs: [tensor],
-        outputs: [{ ...tensor, name }],
-        attributes: {},
-      }),
-    );
+    .map(([name, tensor]): GraphNode => ({
+      op: "Identity",
+      domain: "",
+      inputs: [tensor],
+      outputs: [{ ...tensor, name }],
+      attributes: {},
+    }));
   const nodes = lastUsesFirst([...computed, ...copies]);
   const used = new Set(nodes.flatMap((n) => n.inputs.flatMap((t) => (t ? [t.name] : []))));
   const live = (t: Tensor) => used.has(t.name);

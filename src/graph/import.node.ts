@@ -29,7 +29,7 @@ export function dataBeside(file: string): ExternalData {
       const bytes = new Uint8Array(length);
       const handle = openSync(place(location)!, "r");
       try {
-        for (let done = 0; done < length; ) {
+        for (let done = 0; done < length;) {
           const n = readSync(handle, bytes, done, length - done, offset + done);
           if (n === 0) throw new DataError(file, `the file '${location}' ended while it was read`);
           done += n;

@@ -89,9 +89,14 @@ type ValueOf<T> = T extends "int64"
           : never;
 /** A message as an object: repeated fields are lists (left out when empty), others optional. */
 export type Message<M extends MessageName> = {
-  [F in (typeof MESSAGES)[M][keyof (typeof MESSAGES)[M]] as F extends readonly [infer Name extends string, ...unknown[]]
-    ? Name
-    : never]?: F extends readonly [string, infer T, "repeated"]
+  [
+    F in (typeof MESSAGES)[M][keyof (typeof MESSAGES)[M]] as F extends readonly [
+      infer Name extends string,
+      ...unknown[],
+    ]
+      ? Name
+      : never
+  ]?: F extends readonly [string, infer T, "repeated"]
     ? ValueOf<T>[]
     : F extends readonly [string, infer T]
       ? ValueOf<T>

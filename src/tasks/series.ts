@@ -130,7 +130,7 @@ async function readChannel(
     );
   const cells = v.shape[v.dims.indexOf("latitude")] * v.shape[v.dims.indexOf("longitude")];
   const chunk = v.chunks?.[v.dims.indexOf("time")] ?? 64;
-  for (let from = start; from < stop; ) {
+  for (let from = start; from < stop;) {
     const to = Math.min(stop, (Math.floor(from / chunk) + 1) * chunk);
     const data = toNumbers(
       await v.read({ time: { start: from, stop: to }, ...(level === undefined ? {} : { level }) }),

@@ -55,7 +55,7 @@ export function padded(bytes: Uint8Array): Uint8Array {
 export function readUint(bytes: Uint8Array, at: number, bits: number): number {
   checkRoom(bytes, at, bits, 1);
   let value = 0;
-  for (let i = at, end = at + bits; i < end; ) {
+  for (let i = at, end = at + bits; i < end;) {
     const inByte = i % 8;
     const take = Math.min(8 - inByte, end - i);
     const byte = bytes[Math.floor(i / 8)];

@@ -25,9 +25,7 @@ export interface FieldToEncode {
   readonly longitude: ArrayLike<number>;
   /** ECMWF's short name or paramId, or a code of edition 2. */
   readonly parameter:
-    | string
-    | number
-    | { readonly discipline: number; readonly category: number; readonly number: number };
+    string | number | { readonly discipline: number; readonly category: number; readonly number: number };
   /** The reference time in milliseconds since 1970. */
   readonly time: number;
   /** Hours to the field's time, or to the end of its interval. */

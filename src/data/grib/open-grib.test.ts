@@ -202,7 +202,7 @@ describe("messages", () => {
   const sections = (message: Uint8Array): Uint8Array[] => {
     const found: Uint8Array[] = [];
     const view = new DataView(message.buffer, message.byteOffset);
-    for (let at = 16; at < message.length - 4; ) {
+    for (let at = 16; at < message.length - 4;) {
       const length = view.getUint32(at);
       found.push(message.subarray(at, at + length));
       at += length;

@@ -34,7 +34,7 @@ export async function readGrib2(source: ByteSource, message: ByteRange): Promise
   let product: Product | undefined;
   let representation: Representation | undefined;
   let bitmap: ByteRange | undefined;
-  for (let at = message.offset + 16; at < end; ) {
+  for (let at = message.offset + 16; at < end;) {
     const head = octets(await source.read(at, 5), "a section's head");
     const [length, number] = [head.u32(1), head.u8(5)];
     const name = `section ${number} (${NAMES[number] ?? "unknown"})`;

@@ -41,7 +41,7 @@ export async function indexGrib(
     fields.push({ ...field, grid: grids.get(key)! });
   };
   const problems: GribProblem[] = [];
-  for (let at = await findMessage(headers, 0); at >= 0; ) {
+  for (let at = await findMessage(headers, 0); at >= 0;) {
     let next = at + 4;
     try {
       const { range, edition } = await readIndicator(headers, at);

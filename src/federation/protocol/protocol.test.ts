@@ -67,7 +67,7 @@ async function run(
 
 /** Waits until the sites have been asked to train. */
 async function training({ state }: Transport): Promise<void> {
-  for (let revision = 0; ; ) {
+  for (let revision = 0; ;) {
     const entry = await state.wait("round", revision, 1000);
     if (entry && (JSON.parse(entry.value) as RoundState).phase === "train") break;
     revision = entry?.revision ?? revision;
@@ -248,7 +248,7 @@ describe("in one process", () => {
             const mallory = await connect(name, "site");
             const entry = await mallory.state.wait("round", 0, 5000);
             let state = JSON.parse(entry!.value) as RoundState;
-            for (let revision = entry!.revision; state.phase !== "train"; ) {
+            for (let revision = entry!.revision; state.phase !== "train";) {
               const next = await mallory.state.wait("round", revision, 5000);
               revision = next!.revision;
               state = JSON.parse(next!.value) as RoundState;

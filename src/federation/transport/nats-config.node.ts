@@ -86,13 +86,13 @@ jetstream {
   store_dir: ${JSON.stringify(storeDir)}
 }
 ${secured("")}${
-  leafPort
-    ? `leafnodes {
+    leafPort
+      ? `leafnodes {
   port: ${leafPort}
   advertise: ${JSON.stringify(advertise)} # else a leaf learns this machine's inner address and goes round your proxy
 ${secured("  ")}}\n`
-    : ""
-}authorization {
+      : ""
+  }authorization {
   users: [
     # the hub
     { nkey: ${hub.publicKey} }

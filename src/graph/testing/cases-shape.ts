@@ -185,25 +185,21 @@ export const shapeCases: Readonly<Record<keyof typeof shapeOps, readonly OpCase[
   ],
   SpaceToDepth: [{ write: (d) => emit("SpaceToDepth", [d.x([2, 3, 4, 6])], { blocksize: 2 }) }],
   Resize: [
-    ...["half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel"].map(
-      (mode): OpCase => ({
-        name: `linear ${mode}`,
-        ...single,
-        write: (d) => resize(d, { coordinate_transformation_mode: mode }, true),
-      }),
-    ),
-    ...["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"].map(
-      (nearest): OpCase => ({
-        name: `nearest ${nearest}`,
-        ...single,
-        write: (d) =>
-          resize(
-            d,
-            { nearest_mode: nearest, coordinate_transformation_mode: d.pick(["asymmetric", "half_pixel"]) },
-            false,
-          ),
-      }),
-    ),
+    ...["half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel"].map((mode): OpCase => ({
+      name: `linear ${mode}`,
+      ...single,
+      write: (d) => resize(d, { coordinate_transformation_mode: mode }, true),
+    })),
+    ...["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"].map((nearest): OpCase => ({
+      name: `nearest ${nearest}`,
+      ...single,
+      write: (d) =>
+        resize(
+          d,
+          { nearest_mode: nearest, coordinate_transformation_mode: d.pick(["asymmetric", "half_pixel"]) },
+          false,
+        ),
+    })),
     {
       name: "nearest twice",
       ...single,

@@ -85,14 +85,12 @@ export function scorecardFigures({ meta, comparisons }: Verification, region = "
         (c) =>
           c.baseline === name && c.metric === "rmse" && c.region === region && c.skill !== null && c.lead_hours > 0,
       )
-      .map(
-        (c): ScorecardCell => ({
-          row: channelName(c),
-          lead: c.lead_hours,
-          skill: c.skill!,
-          significant: c.q !== null && c.q < 0.05,
-        }),
-      );
+      .map((c): ScorecardCell => ({
+        row: channelName(c),
+        lead: c.lead_hours,
+        skill: c.skill!,
+        significant: c.q !== null && c.q < 0.05,
+      }));
     if (cells.length === 0) return []; // RMSE was not asked for
     return {
       name: fileName("scorecard", name, region),

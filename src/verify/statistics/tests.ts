@@ -41,7 +41,7 @@ export function wilcoxon(differences: ArrayLike<number>): TestResult {
   const order = [...kept.keys()].sort((a, b) => Math.abs(kept[a]) - Math.abs(kept[b]));
   const ranks = new Float64Array(n);
   let ties = 0;
-  for (let i = 0; i < n; ) {
+  for (let i = 0; i < n;) {
     let j = i;
     while (j < n && Math.abs(kept[order[j]]) === Math.abs(kept[order[i]])) j++;
     for (let k = i; k < j; k++) ranks[order[k]] = (i + 1 + j) / 2;

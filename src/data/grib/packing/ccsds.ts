@@ -102,7 +102,7 @@ function decodeInterval(
   const middle = top >>> 1;
   let { at, bit, last, next } = stream;
 
-  for (let blocks = 0; blocks < interval && next < count; ) {
+  for (let blocks = 0; blocks < interval && next < count;) {
     if (at >= limit) throw short(stream, out);
     const opening = preprocess && blocks === 0 ? 1 : 0; // an interval opens with a sample in full
     const id = ((((bytes[at] << 8) | bytes[at + 1]) << bit) & 0xffff) >>> (16 - idBits);
@@ -200,7 +200,7 @@ function readUnaries(
 ): number {
   let position = bit;
   let carry = 0;
-  for (let i = from; i < to; ) {
+  for (let i = from; i < to;) {
     const skip = position & 7;
     // The 32 - skip bits that are left of the byte; the ones behind them are zeros.
     let window = view.getInt32(at + (position >> 3)) << skip;

@@ -18,7 +18,7 @@ export async function decodePng(bytes: Uint8Array, count: number): Promise<{ sam
     throw new GribError(`the PNG picture has ${width} x ${height} pixels, but ${count} values are packed`);
   const rowBytes = Math.ceil((width * bits) / 8);
   const parts: Uint8Array<ArrayBuffer>[] = [];
-  for (let at = 9; at + 8 <= bytes.length; ) {
+  for (let at = 9; at + 8 <= bytes.length;) {
     const length = file.u32(at);
     if (file.u32(at + 4) === 0x49444154) parts.push(Uint8Array.from(bytes.subarray(at + 7, at + 7 + length)));
     at += 12 + length;

@@ -19,7 +19,7 @@ export function unpackRunLength(
     throw new GribError(`run lengths in ${bits} bits above level ${maxLevel} do not exist`);
   const numbers = Math.floor((bytes.length * 8) / bits);
   let next = 0;
-  for (let i = 0; i < numbers && next < count; ) {
+  for (let i = 0; i < numbers && next < count;) {
     const level = readUint(bytes, i++ * bits, bits);
     if (level > maxLevel) throw new GribError(`a run length stands where a level is due, at number ${i} of the data`);
     let run = 1;
