@@ -11,6 +11,11 @@ export interface RegridWeights {
   readonly starts: Int32Array;
   readonly columns: Int32Array;
   readonly weights: Float64Array;
+  /**
+   * Weights for values that lack one of their sources, which a method with negative weights cannot scale up. Of the same
+   * grids; their own weights are not negative.
+   */
+  readonly fallback?: RegridWeights;
 }
 
 /** Gathers entries row by row. */
@@ -56,7 +61,7 @@ export interface ApplyOptions {
  * @returns [fields * rows]
  */
 export function applyWeights<T extends Float32Array | Float64Array>(
-  { rows, sourceSize, starts, columns, weights }: RegridWeights,
+  { rows, sourceSize, starts, columns, weights, fallback }: RegridWeights,
   source: T,
   options: ApplyOptions = {},
 ): T {
@@ -65,6 +70,7 @@ export function applyWeights<T extends Float32Array | Float64Array>(
     throw new UsageError(
       `${source.length} values are no whole number of fields of ${sourceSize}; the weights are for another grid`,
     );
+  const spare = fallback ?? { starts, columns, weights };
   const fields = source.length / sourceSize;
   const out = (source instanceof Float32Array ? new Float32Array(fields * rows) : new Float64Array(fields * rows)) as T;
   for (let field = 0; field < fields; field++) {
@@ -84,12 +90,12 @@ export function applyWeights<T extends Float32Array | Float64Array>(
     let sum = 0;
     let known = 0;
     let all = 0;
-    for (let k = starts[row]; k < starts[row + 1]; k++) {
-      const value = source[from + columns[k]];
-      all += weights[k];
+    for (let k = spare.starts[row]; k < spare.starts[row + 1]; k++) {
+      const value = source[from + spare.columns[k]];
+      all += spare.weights[k];
       if (value === value) {
-        sum += weights[k] * value;
-        known += weights[k];
+        sum += spare.weights[k] * value;
+        known += spare.weights[k];
       }
     }
     return known > 0 && known >= minimumShare * all ? (sum * all) / known : NaN;
