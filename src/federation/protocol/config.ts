@@ -17,6 +17,8 @@ export const runConfigSchema = z.strictObject({
   run: z.string().regex(NAME),
   seed: z.number().int().nonnegative().default(0),
   rounds: count,
+  /** What is trained; its own trainer checks it (weather: `sharedTaskSchema`). */
+  task: z.unknown().optional(),
   /** Variables a site must have at least one of; empty: any. */
   variables: z.array(z.string()).default([]),
   /** Arrays whose names begin with one of these are not shared: each site keeps its own (a shared trunk with local heads). */
