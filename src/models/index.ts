@@ -1,10 +1,11 @@
 /** Architectures by name. */
 import { UsageError, nearest } from "../errors.js";
 import type { Architecture } from "./model.js";
+import { climax } from "./climax.js";
 import { unet } from "./unet.js";
 import { vit } from "./vit.js";
 
-export type { Architecture, Dropout, ModelInputs } from "./model.js";
+export type { Architecture, Dropout, ModelInputs, ModelVariable } from "./model.js";
 
 /** A configuration names its architecture; the rest are that architecture's own settings. */
 export type ModelConfig = { readonly name: string } & Readonly<Record<string, unknown>>;
@@ -14,7 +15,7 @@ export type AnyArchitecture = Omit<Architecture<never>, "defaults"> & {
   readonly defaults: Readonly<Record<string, unknown>>;
 };
 
-const architectures = { vit, unet } as unknown as Readonly<Record<string, AnyArchitecture>>;
+const architectures = { vit, unet, climax } as unknown as Readonly<Record<string, AnyArchitecture>>;
 export const ARCHITECTURES = Object.keys(architectures);
 
 /** The architecture of that name, or an error that names the nearest. */

@@ -2,16 +2,31 @@
 import type { Scope } from "../engine/parameters.js";
 import type { Tensor } from "../graph/graph.js";
 
+/** Maps of one variable (on one level), or another kind of maps, under a name that means the same wherever the model goes. */
+export interface ModelVariable {
+  /** The catalogue's name, with the level where there is one: `2m_temperature`, `geopotential@500`. */
+  readonly name: string;
+  /** Which maps of `fields` these are. */
+  readonly maps: readonly number[];
+}
+
 /** What every forecasting model is given, besides its own configuration. */
 export interface ModelInputs {
   /** Normalised maps [batch, field, latitude, longitude]. */
   readonly fields: Tensor;
   /** Lead time, season and hour [batch, condition]. */
   readonly condition: Tensor;
-  /** How many maps to give back. */
+  /** How many maps to give back: one a variable, in their order. */
   readonly channels: number;
   /** Longitudes go around the globe: the first column follows the last. */
   readonly global: boolean;
+  /** The variable of each channel, each with as many maps in the same order. Models of whole maps (vit, unet) ignore them. */
+  readonly variables: readonly ModelVariable[];
+  /** Kinds of maps that belong to no variable: coordinates, orography. */
+  readonly shared: readonly ModelVariable[];
+  /** Degrees north of the rows, degrees east of the columns. */
+  readonly latitudes: ArrayLike<number>;
+  readonly longitudes: ArrayLike<number>;
   /** Multipliers that thin the network out while it trains; none otherwise. */
   readonly dropout?: Dropout;
 }

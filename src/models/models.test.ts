@@ -18,6 +18,23 @@ const noise = (shape: number[], seed: number): NdArray<"float32"> => {
   );
 };
 
+/** Each variable has as many maps as the fields hold, what is left over belongs to none. */
+function placed([, maps, height, width]: number[], channels: number) {
+  const each = Math.floor(maps / channels);
+  return {
+    variables: Array.from({ length: channels }, (_, c) => ({
+      name: `v${c}`,
+      maps: Array.from({ length: each }, (_, k) => k * channels + c),
+    })),
+    shared:
+      maps > each * channels
+        ? [{ name: "rest", maps: Array.from({ length: maps - each * channels }, (_, i) => each * channels + i) }]
+        : [],
+    latitudes: Array.from({ length: height }, (_, i) => 90 - (180 * (i + 0.5)) / height),
+    longitudes: Array.from({ length: width }, (_, j) => (360 * j) / width),
+  };
+}
+
 /** The model on a small grid, with every parameter away from its zero start. */
 function build(config: ModelConfig, { fields = [2, 3, 6, 8], channels = 2, global = false, condition = 4 } = {}) {
   const graph = new Graph("model");
@@ -25,7 +42,7 @@ function build(config: ModelConfig, { fields = [2, 3, 6, 8], channels = 2, globa
   const { architecture: arch, settings } = resolveModel(config);
   const x = graph.input("fields", "float32", fields);
   const c = graph.input("condition", "float32", [fields[0], condition]);
-  const y = arch.write(p, { fields: x, condition: c, channels, global }, settings);
+  const y = arch.write(p, { fields: x, condition: c, channels, global, ...placed(fields, channels) }, settings);
   const parameters: Parameters = new Map(
     [...initialise(p, { seed: 1 })].map(([name, a], i) => {
       const away = noise([a.data.length], i).data;
@@ -47,7 +64,9 @@ async function run(
 const VIT = { name: "vit", width: 16, depth: 1, heads: 2, headDepth: 1, dropout: 0 };
 const UNET = { name: "unet", width: 8, depth: 1, dropout: 0 };
 
-describe.each([VIT, UNET])("$name", (config) => {
+const CLIMAX = { name: "climax", width: 16, depth: 1, heads: 2, headDepth: 1, dropout: 0 };
+
+describe.each([VIT, UNET, CLIMAX])("$name", (config) => {
   it("has the gradient that finite differences find along a random direction", async () => {
     const runtime = await openInline({ threads: 1 });
     const { graph, y, parameters, inputs } = build(config);
@@ -111,7 +130,13 @@ it("has ClimateLearn's 1.76 M parameters with ClimateLearn's configuration, the 
   const fields = graph.input("fields", "float32", [1, 147, 32, 64]);
   arch.write(
     scope(graph),
-    { fields, condition: graph.input("condition", "float32", [1, 13]), channels: 3, global: true },
+    {
+      fields,
+      condition: graph.input("condition", "float32", [1, 13]),
+      channels: 3,
+      global: true,
+      ...placed([...fields.shape], 3),
+    },
     settings,
   );
   const count = graph.parameters.reduce((n, t) => n + (t.name.startsWith("lead") ? 0 : sizeOf(t.shape)), 0);

@@ -9,7 +9,7 @@ import { add, concat, conv, emit, gelu, layerNorm, mul, pad, reshape, split } fr
 import { float32, sizeOf } from "../tensor/ndarray.js";
 import { dense } from "./layers.js";
 import type { Architecture, Dropout } from "./model.js";
-import { cropTo, padTo } from "./vit.js";
+import { cropTo, padTo } from "./patches.js";
 
 export interface UnetConfig {
   /** Channels of the finest level; coarser ones have twice and three times as many. */

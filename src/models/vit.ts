@@ -3,10 +3,10 @@
  * of all maps is a token, a learnt position and the embedded lead time are added, and each token writes its patch of the answer.
  */
 import { truncatedNormal } from "../engine/parameters.js";
-import type { Tensor } from "../graph/graph.js";
-import { add, gelu, pad, reshape, slice, transpose } from "../graph/ops.js";
+import { add, gelu, reshape } from "../graph/ops.js";
 import { block, dense, norm } from "./layers.js";
 import type { Architecture } from "./model.js";
+import { mapsOf, patchGrid, patchTokens } from "./patches.js";
 
 export interface VitConfig {
   /** Latitudes and longitudes of a patch. */
@@ -29,20 +29,12 @@ export const vit: Architecture<VitConfig> = {
   check: ({ width, heads }) =>
     width % heads === 0 ? undefined : `width ${width} is not a multiple of its ${heads} heads`,
   write(p, { fields, condition, channels, global, dropout }, config) {
-    const [batch, maps, height, longitudes] = fields.shape;
-    const [ph, pw] = config.patch;
-    const rows = Math.ceil(height / ph);
-    const columns = Math.ceil(longitudes / pw);
-    const tokens = rows * columns;
-    const { width } = config;
+    const [batch, , height, longitudes] = fields.shape;
+    const { width, patch } = config;
+    const grid = patchGrid(height, longitudes, patch);
+    const tokens = grid.rows * grid.columns;
 
-    const padded = padTo(fields, rows * ph, columns * pw, global); // [B, C, rows ph, columns pw]
-    const patches = reshape(transpose(reshape(padded, [batch, maps, rows, ph, columns, pw]), [0, 2, 4, 1, 3, 5]), [
-      batch,
-      tokens,
-      maps * ph * pw,
-    ]);
-    const embedded = dense(p.child("embed"), patches, width); // [B, T, D]
+    const embedded = dense(p.child("embed"), patchTokens(fields, grid, global), width); // [B, T, D]
     const when = dense(p.child("lead2"), gelu(dense(p.child("lead1"), condition, width)), width); // [B, D]
     let x = add(
       add(embedded, p.param("position", [tokens, width], truncatedNormal(0.02))),
@@ -53,28 +45,7 @@ export const vit: Architecture<VitConfig> = {
     x = norm(p.child("norm"), x);
     for (let i = 0; i < config.headDepth; i++) x = gelu(dense(p.child(`head.${i}`), x, width));
     // Started at zero: an untrained model gives the first guess
-    const out = dense(p.child("out"), x, channels * ph * pw, { deviation: 0 }); // [B, T, C ph pw]
-    const image = reshape(transpose(reshape(out, [batch, rows, columns, channels, ph, pw]), [0, 3, 1, 4, 2, 5]), [
-      batch,
-      channels,
-      rows * ph,
-      columns * pw,
-    ]);
-    return cropTo(image, height, longitudes);
+    const out = dense(p.child("out"), x, channels * patch[0] * patch[1], { deviation: 0 }); // [B, T, C ph pw]
+    return mapsOf(out, grid, height, longitudes);
   },
 };
-
-/** Rows and columns added at the end: the edge repeated, or around the globe. */
-export function padTo(x: Tensor, height: number, width: number, global: boolean): Tensor {
-  const [, , h, w] = x.shape;
-  const tall = pad(x, [0, 0, 0, 0], [0, 0, height - h, 0], "edge");
-  return pad(tall, [0, 0, 0, 0], [0, 0, 0, width - w], global ? "wrap" : "edge");
-}
-
-export function cropTo(x: Tensor, height: number, width: number): Tensor {
-  if (x.shape[2] === height && x.shape[3] === width) return x;
-  return slice(x, [
-    { axis: 2, start: 0, end: height },
-    { axis: 3, start: 0, end: width },
-  ]);
-}

@@ -11,8 +11,10 @@
  * Besides maps there is a vector, the condition: season, hours of day, lead, and the time since the forecast began.
  */
 import { dayOfYear, hourOfDay } from "../../earth/time.js";
+import { identify } from "../../earth/variables.js";
 import type { Tensor } from "../../graph/graph.js";
 import { add, concat, expand, mul, sub } from "../../graph/ops.js";
+import type { ModelInputs, ModelVariable } from "../../models/index.js";
 import { float32, type NdArray } from "../../tensor/ndarray.js";
 import type { Normaliser } from "./normaliser.js";
 
@@ -43,25 +45,30 @@ export function isGlobal(longitudes: ArrayLike<number>): boolean {
   );
 }
 
-/** The network's maps [batch, feature, latitude, longitude] from the states (newest first), the slow means and a jump's inputs. */
+/** The network's maps [batch, feature, latitude, longitude], and which of them belong to which channel. */
+export type Features = Pick<ModelInputs, "fields" | "variables" | "shared">;
+
+/**
+ * The network's maps from the states (newest first), the slow means and a jump's inputs: blocks of one map a channel, then each
+ * channel's fixed maps, then where the points lie.
+ */
 export function featureMaps(
   n: Normaliser,
   states: readonly Tensor[],
   slow: Tensor | undefined,
   jump: JumpInputs,
-): Tensor {
+): Features {
   const [now] = states;
   const [batch, channels, height, width] = now.shape;
   const { graph } = now;
-  const constant = (shape: number[], data: Float32Array) => graph.constant(float32(shape, data));
   const cells = height * width;
+  const constant = (data: Float32Array) => graph.constant(float32([1, data.length / cells, height, width], data));
   // u s / spread: the departure in the units of the channel's own spread
-  const ratio = constant(
-    [1, channels, height, width],
-    n.anomaly.map((s, p) => s / n.spread[Math.floor(p / cells)]),
-  );
-  const fixed = fixedMaps(n);
-  return concat(
+  const ratio = constant(n.anomaly.map((s, p) => s / n.spread[Math.floor(p / cells)]));
+  const perChannel = fixedMaps(n);
+  const places = placeMaps(n);
+  const fixed = constant(concatenated([...perChannel.flat(), ...places]));
+  const fields = concat(
     [
       now,
       ...states.slice(1).map((past, j) => mul(sub(states[j], past), 1.5)),
@@ -70,10 +77,40 @@ export function featureMaps(
       jump.usual,
       jump.change,
       mul(jump.damping, now),
-      expand(constant([1, fixed.length, height, width], concatenated(fixed)), [batch, fixed.length, height, width]),
+      expand(fixed, [batch, ...fixed.shape.slice(1)]),
     ],
     1,
   );
+  const each = perChannel[0].length;
+  const changing = fields.shape[1] - fixed.shape[1];
+  const mapsOf = (c: number): number[] => [
+    ...Array.from({ length: changing / channels }, (_, k) => k * channels + c),
+    ...Array.from({ length: each }, (_, k) => changing + c * each + k),
+  ];
+  return {
+    fields,
+    variables: variableNames(n).map((name, c): ModelVariable => ({ name, maps: mapsOf(c) })),
+    shared: [
+      {
+        name: isGlobal(n.longitudes) ? "place-on-globe" : "place-in-region",
+        maps: places.map((_, i) => fields.shape[1] - places.length + i),
+      },
+    ],
+  };
+}
+
+/** The catalogue's name of each channel, its level with it; a channel the catalogue does not know, or the second that it calls the same, keeps its own. */
+export function variableNames({ channels, units }: Pick<Normaliser, "channels" | "units">): string[] {
+  const taken = new Set<string>();
+  return channels.map((channel, c) => {
+    const [own, level] = channel.split("@");
+    const dims = level === undefined ? [] : ["level"];
+    const known = identify({ name: own, dims, attrs: units[c] ? { units: units[c] } : {} });
+    const full = known && (level === undefined ? known.name : `${known.name}@${level}`);
+    const name = full === undefined || taken.has(full) ? channel : full;
+    taken.add(name);
+    return name;
+  });
 }
 
 const concatenated = (maps: readonly Float32Array[]): Float32Array => {
@@ -82,21 +119,28 @@ const concatenated = (maps: readonly Float32Array[]): Float32Array => {
   return out;
 };
 
-/** Maps that never change: log deviation and daily amplitude of each channel, and coordinates. */
-function fixedMaps(n: Normaliser): Float32Array[] {
+/** Each channel's maps that never change: log deviation and daily amplitude (zero where only other channels have one). */
+function fixedMaps(n: Normaliser): Float32Array[][] {
+  const cells = n.latitudes.length * n.longitudes.length;
+  const amplitudes = n.channels.map((_, c) => n.climatology.dailyAmplitude(c, cells));
+  const daily = amplitudes.some((a) => a !== undefined);
+  return amplitudes.map((amplitude, c) => [
+    standardised(n.anomaly.subarray(c * cells, (c + 1) * cells).map(Math.log)),
+    ...(daily ? [amplitude ? standardised(amplitude) : new Float32Array(cells)] : []),
+  ]);
+}
+
+/** Where each point lies. */
+function placeMaps(n: Normaliser): Float32Array[] {
   const [height, width] = [n.latitudes.length, n.longitudes.length];
-  const cells = height * width;
-  const perChannel = n.channels.flatMap((_, c) => {
-    const deviation = n.anomaly.subarray(c * cells, (c + 1) * cells);
-    const amplitude = n.climatology.dailyAmplitude(c, cells);
-    return [standardised(deviation.map(Math.log)), ...(amplitude ? [standardised(amplitude)] : [])];
-  });
   const map = (f: (latitude: number, longitude: number) => number) =>
-    Float32Array.from({ length: cells }, (_, i) => f(n.latitudes[Math.floor(i / width)], n.longitudes[i % width]));
+    Float32Array.from({ length: height * width }, (_, i) =>
+      f(n.latitudes[Math.floor(i / width)], n.longitudes[i % width]),
+    );
   const radians = Math.PI / 180;
   const scaled = (v: number, axis: Float64Array) =>
     axis.length > 1 ? (2 * (v - axis[0])) / (axis[axis.length - 1] - axis[0]) - 1 : 0;
-  const place = isGlobal(n.longitudes)
+  return isGlobal(n.longitudes)
     ? [
         map((lat) => 1.5 * Math.sin(lat * radians)),
         map((lat) => 1.5 * Math.cos(lat * radians)),
@@ -104,7 +148,6 @@ function fixedMaps(n: Normaliser): Float32Array[] {
         map((_, lon) => Math.sin(lon * radians)),
       ]
     : [map((lat) => scaled(lat, n.latitudes)), map((_, lon) => scaled(lon, n.longitudes))];
-  return [...perChannel, ...place];
 }
 
 function standardised(values: Float32Array): Float32Array {

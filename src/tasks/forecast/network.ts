@@ -87,14 +87,18 @@ function jump(
 ): Tensor {
   const { architecture, settings } = resolveModel(model);
   const { there, back } = extra.shift ?? { there: (x: Tensor) => x, back: (x: Tensor) => x };
-  const fields = there(featureMaps(normaliser, states, slow, inputs));
+  const { fields, variables, shared } = featureMaps(normaliser, states, slow, inputs);
   const correction = architecture.write(
     p,
     {
-      fields,
+      fields: there(fields),
       condition: inputs.condition,
       channels: normaliser.channels.length,
       global: isGlobal(normaliser.longitudes),
+      variables,
+      shared,
+      latitudes: normaliser.latitudes,
+      longitudes: normaliser.longitudes,
       dropout: extra.dropout,
     },
     settings,
