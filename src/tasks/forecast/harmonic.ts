@@ -89,7 +89,7 @@ export function harmonicClimatology(
   };
 }
 
-/** Least squares over the training period, the same harmonics for every point. Missing values are left out with their time. */
+/** Least squares over the training period, the same harmonics for every point. Missing values are left out, point by point. */
 export function fitHarmonics(
   series: Series,
   trainRange: TimeRange,
@@ -100,16 +100,51 @@ export function fitHarmonics(
   const count = harmonicsAt(0, harmonics, series.calendar).length;
   const normal = new Float64Array(count * count);
   const right = new Float64Array(count * size);
+  const gaps = new Uint8Array(size);
   for (const i of indices) {
     const b = harmonicsAt(series.times[i], harmonics, series.calendar);
     const state = stateAt(series, i);
+    addOuter(normal, b);
+    for (let p = 0; p < size; p++) if (state[p] !== state[p]) gaps[p] = 1;
     for (let k = 0; k < count; k++) {
-      for (let j = 0; j < count; j++) normal[k * count + j] += b[k] * b[j];
       const row = right.subarray(k * size, (k + 1) * size);
       for (let p = 0; p < size; p++) row[p] += b[k] * state[p];
     }
   }
-  // A touch of ridge: harmonics that the sampling cannot tell apart share what they explain
-  for (let k = 1; k < count; k++) normal[k * count + k] += 1e-6 * indices.length;
-  return harmonicClimatology(Float32Array.from(solveSymmetric(normal, right, count)), harmonics, series.calendar);
+  const solved = solveSymmetric(ridged(normal, count, indices.length), right, count);
+  for (let p = 0; p < size; p++) if (gaps[p]) fitWithGaps(series, indices, harmonics, p, solved);
+  return harmonicClimatology(Float32Array.from(solved), harmonics, series.calendar);
+}
+
+function addOuter(normal: Float64Array, b: Float64Array): void {
+  const count = b.length;
+  for (let k = 0; k < count; k++) for (let j = 0; j < count; j++) normal[k * count + j] += b[k] * b[j];
+}
+
+/** A touch of ridge: harmonics that the sampling cannot tell apart share what they explain. */
+function ridged(normal: Float64Array, count: number, samples: number): Float64Array {
+  for (let k = 1; k < count; k++) normal[k * count + k] += 1e-6 * samples;
+  return normal;
+}
+
+/** The fit of one point from the times it has, into its column of `out`; zeros where it has none. */
+function fitWithGaps(
+  series: Series,
+  indices: readonly number[],
+  harmonics: Harmonics,
+  point: number,
+  out: Float64Array,
+): void {
+  const size = stateSize(series);
+  const count = out.length / size;
+  const have = indices.filter((i) => !Number.isNaN(stateAt(series, i)[point]));
+  const normal = new Float64Array(count * count);
+  const right = new Float64Array(count);
+  for (const i of have) {
+    const b = harmonicsAt(series.times[i], harmonics, series.calendar);
+    addOuter(normal, b);
+    for (let k = 0; k < count; k++) right[k] += b[k] * stateAt(series, i)[point];
+  }
+  const solved = have.length > 0 ? solveSymmetric(ridged(normal, count, have.length), right, count) : right;
+  for (let k = 0; k < count; k++) out[k * size + point] = solved[k];
 }

@@ -49,36 +49,47 @@ const FLOOR = 0.05;
 
 export function fitNormaliser(
   series: Series,
-  options: { trainRange: TimeRange; step: number; leadSteps: number; firstGuess: FirstGuess },
+  options: {
+    trainRange: TimeRange;
+    step: number;
+    leadSteps: number;
+    firstGuess: FirstGuess;
+    /** Whether missing values are an error (a network takes none) or left out, as records of stations need it. */
+    missing?: "refuse" | "skip";
+  },
 ): Normaliser {
-  const { trainRange, step, leadSteps, firstGuess } = options;
+  const { trainRange, step, leadSteps, firstGuess, missing = "refuse" } = options;
   const size = stateSize(series);
   const channels = series.channels.length;
   const cells = size / channels;
   const indices = trainingIndices(series, trainRange);
-  refuseMissing(series, indices);
+  if (missing === "refuse") refuseMissing(series, indices);
   const climatology = fitHarmonics(series, trainRange);
 
   const mean = new Float32Array(channels);
   const spread = new Float32Array(channels);
-  const sums = new Float64Array(2 * channels);
+  const sums = new Float64Array(3 * channels);
   const departures = new Float64Array(size);
+  const counts = new Float64Array(size);
   for (const i of indices) {
     const [state, usual] = [stateAt(series, i), climatology.at(series.times[i])];
     for (let p = 0; p < size; p++) {
+      if (state[p] !== state[p]) continue;
       const c = Math.floor(p / cells);
-      sums[2 * c] += state[p];
-      sums[2 * c + 1] += state[p] ** 2;
+      sums[3 * c]++;
+      sums[3 * c + 1] += state[p];
+      sums[3 * c + 2] += state[p] ** 2;
       departures[p] += (state[p] - usual[p]) ** 2;
+      counts[p]++;
     }
   }
-  const n = indices.length;
   for (let c = 0; c < channels; c++) {
-    mean[c] = sums[2 * c] / (n * cells);
-    spread[c] = Math.sqrt(Math.max(0, sums[2 * c + 1] / (n * cells) - mean[c] ** 2)) || 1;
+    const n = sums[3 * c] || 1;
+    mean[c] = sums[3 * c + 1] / n;
+    spread[c] = Math.sqrt(Math.max(0, sums[3 * c + 2] / n - mean[c] ** 2)) || 1;
   }
   const anomaly = floored(
-    departures.map((v) => Math.sqrt(v / n)),
+    departures.map((v, p) => Math.sqrt(v / (counts[p] || 1))),
     cells,
   );
 
@@ -91,7 +102,10 @@ export function fitNormaliser(
       from.forEach((i, k) => {
         const [now, later] = [stateAt(series, i), stateAt(series, to[k])];
         const [cNow, cLater] = [climatology.at(series.times[i]), climatology.at(series.times[to[k]])];
-        for (let p = 0; p < size; p++) visit(p, now[p] - cNow[p], later[p] - cLater[p]);
+        for (let p = 0; p < size; p++) {
+          const [x, y] = [now[p] - cNow[p], later[p] - cLater[p]];
+          if (x === x && y === y) visit(p, x, y);
+        }
       });
     if (firstGuess === "damped-anomaly") {
       const product = new Float64Array(size);
@@ -103,12 +117,14 @@ export function fitNormaliser(
       for (let p = 0; p < size; p++) a[p] = square[p] > 0 ? product[p] / square[p] : 0;
     }
     const error = new Float64Array(size);
+    const seen = new Float64Array(size);
     departuresOf((p, x, y) => {
       error[p] += (y - a[p] * x) ** 2;
+      seen[p]++;
     });
     residual.set(
       floored(
-        error.map((v) => Math.sqrt(v / from.length)),
+        error.map((v, p) => Math.sqrt(v / (seen[p] || 1))),
         cells,
       ),
       (lead - 1) * size,
