@@ -27,6 +27,8 @@ export interface ModelInputs {
   /** Degrees north of the rows, degrees east of the columns. */
   readonly latitudes: ArrayLike<number>;
   readonly longitudes: ArrayLike<number>;
+  /** Where a batch mixes samples of several stations: the numbers of `placeFeatures` for each, [batch, patch, feature]. */
+  readonly places?: Tensor;
   /** Multipliers that thin the network out while it trains; none otherwise. */
   readonly dropout?: Dropout;
 }

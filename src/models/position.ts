@@ -32,10 +32,13 @@ export function addPosition(p: Scope, x: Tensor, inputs: ModelInputs, grid: Patc
         width,
       ]),
     );
-  const centres = patchCentres(inputs, grid);
-  const features = x.graph.constant(float32([centres.length, FEATURES], centres.flatMap(placeFeatures)));
+  const fixed = () => {
+    const centres = patchCentres(inputs, grid);
+    return x.graph.constant(float32([1, centres.length, FEATURES], centres.flatMap(placeFeatures)));
+  };
+  const features = inputs.places ?? fixed();
   const embedded = dense(p.child("position2"), gelu(dense(p.child("position1"), features, width)), width);
-  return add(x, reshape(embedded, [1, centres.length, width]));
+  return add(x, embedded);
 }
 
 export const FEATURES = 1 + 4 * WAVES.length;
