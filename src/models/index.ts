@@ -2,10 +2,15 @@
 import { UsageError, nearest } from "../errors.js";
 import type { Architecture } from "./model.js";
 import { climax } from "./climax.js";
+import { resnet } from "./resnet.js";
+import { stormer } from "./stormer.js";
 import { unet } from "./unet.js";
 import { vit } from "./vit.js";
 
 export type { Architecture, Dropout, ModelInputs, ModelVariable } from "./model.js";
+
+export { adaptPositions } from "./position.js";
+export { preset, PRESET_NAMES, type Preset } from "./presets.js";
 
 /** A configuration names its architecture; the rest are that architecture's own settings. */
 export type ModelConfig = { readonly name: string } & Readonly<Record<string, unknown>>;
@@ -15,22 +20,31 @@ export type AnyArchitecture = Omit<Architecture<never>, "defaults"> & {
   readonly defaults: Readonly<Record<string, unknown>>;
 };
 
-const architectures = { vit, unet, climax } as unknown as Readonly<Record<string, AnyArchitecture>>;
+const architectures = { vit, unet, climax, stormer, resnet } as unknown as Readonly<Record<string, AnyArchitecture>>;
 export const ARCHITECTURES = Object.keys(architectures);
 
 /** The architecture of that name, or an error that names the nearest. */
-export function architecture(name: string): AnyArchitecture {
-  const found = architectures[name];
+export const architecture = (name: string): AnyArchitecture => named(architectures, name);
+
+/** The architecture's settings completed with its defaults and checked; throws naming the wrong key or the remedy. */
+export const resolveModel = (config: ModelConfig): { architecture: AnyArchitecture; settings: never } =>
+  resolveIn(architectures, config);
+
+function named<A>(table: Readonly<Record<string, A>>, name: string): A {
+  const found = table[name];
   if (found) return found;
-  const near = nearest(name, ARCHITECTURES);
+  const near = nearest(name, Object.keys(table));
   throw new UsageError(
-    `there is no model '${name}'${near ? `; did you mean '${near}'?` : ""} Foehn has: ${ARCHITECTURES.join(", ")}`,
+    `there is no model '${name}'${near ? `; did you mean '${near}'?` : ""} Foehn has: ${Object.keys(table).join(", ")}`,
   );
 }
 
-/** The architecture's settings completed with its defaults and checked; throws naming the wrong key or the remedy. */
-export function resolveModel({ name, ...given }: ModelConfig): { architecture: AnyArchitecture; settings: never } {
-  const found = architecture(name);
+/** The same among the architectures of one task. */
+export function resolveIn<A extends Pick<AnyArchitecture, "defaults" | "check">>(
+  table: Readonly<Record<string, A>>,
+  { name, ...given }: ModelConfig,
+): { architecture: A; settings: never } {
+  const found = named(table, name);
   for (const [key, value] of Object.entries(given)) {
     const fallback = found.defaults[key];
     if (fallback === undefined) {
