@@ -17,13 +17,29 @@ export interface Calibration {
   readonly weights: Float32Array;
 }
 
-/** Weighted sums of products for one lead: rollout^2, rollout damped, damped^2, rollout truth, damped truth. */
-const SUMS = 5;
+/**
+ * Weighted sums of products for one lead and channel: rollout^2, rollout damped, damped^2, rollout truth, damped truth, truth^2,
+ * (start - truth)^2, and the weights themselves.
+ */
+const SUMS = 8;
+
+/** Area-weighted root mean square errors of one channel at one lead, in its units. */
+export interface CalibrationScore {
+  readonly lead: number;
+  readonly channel: string;
+  readonly model: number;
+  /** The departure kept as it is. */
+  readonly anomalyPersistence: number;
+  readonly climatology: number;
+  readonly damped: number;
+}
 
 export interface CalibrationFit {
   /** Adds one forecast at a lead; everything in departures. */
   add(lead: number, rollout: Float32Array, start: Float32Array, truth: Float32Array): void;
   result(): Calibration;
+  /** The calibrated forecast beside its baselines, over what was added. Leads without any are left out. */
+  scores(): CalibrationScore[];
 }
 
 export function fitCalibration(n: Normaliser): CalibrationFit {
@@ -33,6 +49,7 @@ export function fitCalibration(n: Normaliser): CalibrationFit {
   const size = channels * cells;
   const rows = latitudeWeights(n.latitudes, "exact");
   const sums = new Float64Array(n.leadSteps * channels * SUMS);
+  const of = (k: number) => sums.subarray(k * SUMS, (k + 1) * SUMS);
   return {
     add(lead, rollout, start, truth) {
       const damping = n.damping.subarray((lead - 1) * size);
@@ -40,21 +57,42 @@ export function fitCalibration(n: Normaliser): CalibrationFit {
         const s = sums.subarray(((lead - 1) * channels + c) * SUMS);
         for (let i = 0; i < cells; i++) {
           const p = c * cells + i;
-          const w = rows[Math.floor(i / width)] * n.anomaly[p] ** 2;
+          const area = rows[Math.floor(i / width)];
+          const w = area * n.anomaly[p] ** 2; // so that the sums are in the channel's units
           const [f, d, y] = [rollout[p], damping[p] * start[p], truth[p]];
           s[0] += w * f * f;
           s[1] += w * f * d;
           s[2] += w * d * d;
           s[3] += w * f * y;
           s[4] += w * d * y;
+          s[5] += w * y * y;
+          s[6] += w * (start[p] - y) ** 2;
+          s[7] += area;
         }
       }
     },
     result() {
       const weights = new Float32Array(n.leadSteps * channels * 2);
-      for (let k = 0; k < n.leadSteps * channels; k++)
-        weights.set(solve(sums.subarray(k * SUMS, (k + 1) * SUMS)), 2 * k);
+      for (let k = 0; k < n.leadSteps * channels; k++) weights.set(solve(of(k)), 2 * k);
       return { leads: n.leadSteps, weights };
+    },
+    scores() {
+      const rows: CalibrationScore[] = [];
+      for (let k = 0; k < n.leadSteps * channels; k++) {
+        const [ff, fd, dd, fy, dy, yy, changed, area] = of(k);
+        if (area === 0) continue;
+        const [a, b] = solve(of(k));
+        const rmse = (sum: number) => Math.sqrt(Math.max(0, sum) / area);
+        rows.push({
+          lead: Math.floor(k / channels) + 1,
+          channel: n.channels[k % channels],
+          model: rmse(a * a * ff + 2 * a * b * fd + b * b * dd - 2 * a * fy - 2 * b * dy + yy),
+          anomalyPersistence: rmse(changed),
+          climatology: rmse(yy),
+          damped: rmse(dd - 2 * dy + yy),
+        });
+      }
+      return rows;
     },
   };
 }

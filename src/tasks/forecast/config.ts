@@ -28,8 +28,13 @@ export const forecastSchema = z.strictObject({
       history: z.int().min(1).max(16).default(2),
       /** Days before the start over which it is shown mean departures from climatology. */
       slowMeans: z.array(z.number().positive()).default([]),
-      /** `direct` jumps to any lead at once; `iterative` goes there by steps of the data. */
-      method: z.enum(["direct", "iterative"]).default("direct"),
+      /**
+       * `direct` jumps to any lead at once; `iterative` goes there by steps of the data; `randomised` learns jumps of several
+       * intervals, goes there by each of them that divides the lead, and averages (Stormer: Nguyen et al. 2024).
+       */
+      method: z.enum(["direct", "iterative", "randomised"]).default("direct"),
+      /** Hours of the jumps of the randomised method. */
+      intervals: z.array(z.number().positive()).min(1).default([6, 12, 24]),
       /** Longest lead in hours that the model learns or is weighed by; longer forecasts go on from its own states. */
       maxLead: z.number().positive().default(120),
       /** Whether each lead is corrected linearly on the validation period. */
@@ -62,6 +67,12 @@ export const forecastSchema = z.strictObject({
       validationSamples: z.int().positive().default(128),
       /** Validations without a better loss before training stops. */
       patience: z.int().positive().default(5),
+      /** A run or a file of parameters to start from: arrays of the same name and shape are taken over. */
+      from: z.string().optional(),
+      /** Parameters whose names begin with one of these stay as they are. */
+      freeze: z.array(z.string().min(1)).default([]),
+      /** Factor on the learning rate for every block further from the output (layer-wise rates); 1 for the same everywhere. */
+      layerDecay: z.number().positive().max(1).default(1),
       /** Networks trained from different seeds; their mean is the forecast. */
       seeds: z.int().positive().default(1),
     })

@@ -2,11 +2,9 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { memoryDataset } from "../../data/dataset.js";
 import { openDataset } from "../../data/open.node.js";
 import type { Runtime } from "../../engine/runtime.js";
 import { openInline } from "../../engine/runtime.node.js";
-import { float32 } from "../../tensor/ndarray.js";
 import { random } from "../../tensor/random.js";
 import { readSeries, type Series } from "../series.js";
 import { calibrated, fitCalibration } from "./calibration.js";
@@ -18,48 +16,10 @@ import { resolvePeriods } from "./periods.js";
 import { createPredictor } from "./rollout.js";
 import { openRun } from "./run.node.js";
 import { departuresOf } from "./samples.js";
+import { HEIGHT, travellingWaves, WIDTH } from "./testing/waves.js";
 import { type Checkpoint, type CheckpointStore, normaliserFor, trainForecast } from "./train.js";
 
 const HOUR = 3_600_000;
-const [HEIGHT, WIDTH] = [6, 10];
-
-/** Waves that travel east by one column a step, over a daily and an annual cycle, with a little noise. */
-function travellingWaves({ steps = 400 } = {}) {
-  const rng = random(5);
-  const data = new Float32Array(steps * HEIGHT * WIDTH);
-  const phases = Array.from({ length: 40 }, () => rng.normal());
-  for (let t = 0; t < steps; t++)
-    for (let i = 0; i < HEIGHT; i++)
-      for (let j = 0; j < WIDTH; j++) {
-        const wave = Math.sin((2 * Math.PI * (j - t)) / WIDTH + 3 * Math.sin(phases[Math.floor(t / 20) % 40]));
-        data[(t * HEIGHT + i) * WIDTH + j] =
-          280 + 5 * i + 3 * Math.cos((Math.PI * t) / 2) + 4 * wave + 0.1 * rng.normal();
-      }
-  const axis = (values: number[], attrs: Record<string, string>, name: string) => ({
-    dims: [name],
-    data: { dtype: "float64" as const, shape: [values.length], data: Float64Array.from(values) },
-    attrs,
-  });
-  return memoryDataset({
-    time: axis(
-      Array.from({ length: steps }, (_, t) => 6 * t),
-      { units: "hours since 2001-01-01", standard_name: "time" },
-      "time",
-    ),
-    latitude: axis(
-      Array.from({ length: HEIGHT }, (_, i) => 60 - 5 * i),
-      { units: "degrees_north" },
-      "latitude",
-    ),
-    longitude: axis(
-      Array.from({ length: WIDTH }, (_, j) => 5 * j),
-      { units: "degrees_east" },
-      "longitude",
-    ),
-    t: { dims: ["time", "latitude", "longitude"], data: float32([steps, HEIGHT, WIDTH], data), attrs: { units: "K" } },
-  });
-}
-
 const config = (changes: { forecast?: object; training?: object; model?: object } = {}): ForecastConfig =>
   parseForecastConfig({
     data: { path: "memory", variables: ["t"] },

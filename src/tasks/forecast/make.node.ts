@@ -8,13 +8,25 @@ import { formatTime } from "../../earth/time.js";
 import type { Runtime } from "../../engine/runtime.js";
 import { DataError, UsageError } from "../../errors.js";
 import { readSeries, type Series, stepOf } from "../series.js";
-import { type Calibration, fitCalibration } from "./calibration.js";
+import { cardText } from "../card.js";
+import { costCounter } from "../cost.node.js";
+import { type CalibrationFit, fitCalibration } from "./calibration.js";
+import { forecastCard } from "./card.js";
 import type { ForecastConfig } from "./config.js";
 import { forecastLayout, piecesOf } from "./layout.js";
+import { reaches } from "./leads.js";
 import type { Normaliser } from "./normaliser.js";
 import { resolvePeriods, startsIn } from "./periods.js";
 import { createPredictor, type ForecastModel } from "./rollout.js";
-import { beginRun, checkpointStore, finishRun, openLog, readNormaliser, trainedMembers } from "./run.node.js";
+import {
+  beginRun,
+  checkpointStore,
+  finishRun,
+  openLog,
+  readNormaliser,
+  readParameters,
+  trainedMembers,
+} from "./run.node.js";
 import { departuresOf } from "./samples.js";
 import { normaliserFor, pastOf, type TrainEvent, trainForecast } from "./train.js";
 
@@ -43,22 +55,24 @@ export async function trainRun({
   const store = checkpointStore(run);
   const log = await openLog(run, store, config.training.seeds);
   const began = performance.now();
-  for await (const event of trainForecast({ runtime, series, config, store, normaliser })) {
+  const cost = await costCounter();
+  const initial = config.training.from === undefined ? undefined : await readParameters(config.training.from);
+  for await (const event of trainForecast({ runtime, series, config, store, normaliser, initial })) {
     await log({ ...event, seconds: (performance.now() - began) / 1000 });
     onEvent?.(event);
   }
   const trained: ForecastModel = { config, normaliser, members: await trainedMembers(run, config) };
-  const model = config.forecast.calibrate
-    ? { ...trained, calibration: await calibrate(trained, series, runtime) }
-    : trained;
-  await finishRun(run, model);
+  const fit = config.forecast.calibrate ? await validated(trained, series, runtime) : undefined;
+  const model = { ...trained, calibration: fit?.result() };
+  await finishRun(run, model, cardText(forecastCard(model, series, await cost(), fit?.scores())));
   return model;
 }
 
 /** Starts of the validation period that the calibration is fitted on, at most. */
 const CALIBRATION_STARTS = 180;
 
-async function calibrate(model: ForecastModel, series: Series, runtime: Runtime): Promise<Calibration> {
+/** The networks' forecasts over the validation period, to be calibrated and scored. */
+async function validated(model: ForecastModel, series: Series, runtime: Runtime): Promise<CalibrationFit> {
   const { normaliser: n, config } = model;
   const departures = departuresOf(n, series);
   const { validation } = resolvePeriods(series, config);
@@ -68,7 +82,7 @@ async function calibrate(model: ForecastModel, series: Series, runtime: Runtime)
   const fit = fitCalibration(n);
   const predictor = await createPredictor(runtime, model);
   try {
-    const leads = Array.from({ length: n.leadSteps }, (_, i) => i + 1);
+    const leads = Array.from({ length: n.leadSteps }, (_, i) => i + 1).filter((lead) => reaches(config, n, lead));
     for await (const { lead, departures: us } of predictor.departures(
       starts.map((i) => departures.start(i, pastOf(config))),
       leads,
@@ -80,7 +94,7 @@ async function calibrate(model: ForecastModel, series: Series, runtime: Runtime)
   } finally {
     await predictor.close();
   }
-  return fit.result();
+  return fit;
 }
 
 export interface ForecastOptions {

@@ -9,7 +9,9 @@
 import type { Parameters } from "../../engine/parameters.js";
 import type { Runtime, Session } from "../../engine/runtime.js";
 import { type Calibration, calibrated } from "./calibration.js";
+import { UsageError } from "../../errors.js";
 import type { ForecastConfig } from "./config.js";
+import { intervalSteps } from "./leads.js";
 import { jumpArrays, stateOf } from "./features.js";
 import { jumpModel } from "./network.js";
 import type { Normaliser } from "./normaliser.js";
@@ -52,7 +54,8 @@ export async function createPredictor(
   };
   const sessions: Session[] = [];
   for (const parameters of members) sessions.push(await runtime.load(jumpModel(parameters, shape)));
-  const longest = config.forecast.method === "iterative" ? 1 : n.leadSteps;
+  const longest = config.forecast.method === "direct" ? n.leadSteps : 1;
+  const intervals = config.forecast.method === "randomised" ? intervalSteps(config, n) : undefined;
 
   /** Departures `lead` steps on, for any number of starts that began `elapsed` steps before. */
   const jump = async (
@@ -109,14 +112,47 @@ export async function createPredictor(
     }
   }
 
+  /** One network's departures at the leads that are multiples of an interval, by jumps of that interval alone; undefined at others. */
+  async function* strides(
+    session: Session,
+    begin: readonly Start[],
+    leads: readonly number[],
+    interval: number,
+  ): AsyncGenerator<Float32Array[] | undefined> {
+    let from = begin;
+    let reached = 0;
+    for (const lead of leads) {
+      if (lead % interval !== 0) {
+        yield undefined;
+        continue;
+      }
+      for (; reached < lead; reached += interval) {
+        const next = await jump(session, from, interval, reached);
+        from = from.map((s, i) => ({ ...s, time: s.time + interval * n.step, departures: [next[i]] }));
+      }
+      yield from.map((s) => s.departures[0]);
+    }
+  }
+
   async function* departures(
     starts: readonly Start[],
     leads: readonly number[],
   ): AsyncGenerator<{ lead: number; departures: Float32Array[] }> {
-    const paths = sessions.map((session) => path(session, starts, leads));
+    const paths = sessions.flatMap((session) =>
+      intervals
+        ? intervals.map((interval) => strides(session, starts, leads, interval))
+        : [path(session, starts, leads)],
+    );
     for (const lead of leads) {
       const all: Float32Array[][] = [];
-      for (const one of paths) all.push((await one.next()).value as Float32Array[]);
+      for (const one of paths) {
+        const fields = (await one.next()).value as Float32Array[] | undefined;
+        if (fields) all.push(fields);
+      }
+      if (all.length === 0)
+        throw new UsageError(
+          `a lead of ${(lead * n.step) / 3_600_000} h is not a multiple of any of the model's intervals (${config.forecast.intervals.join(", ")} h); ask for leads that are (--lead-step)`,
+        );
       const mean = starts.map((_, i) => meanOf(all.map((a) => a[i])));
       const { calibration } = model;
       yield {

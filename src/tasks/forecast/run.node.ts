@@ -68,6 +68,12 @@ export async function readNormaliser(run: string): Promise<Normaliser> {
   return unpackNormaliser(tensors, metadata, name);
 }
 
+/** The parameters of a finished run (its first network's), or of a safetensors file. */
+export async function readParameters(runOrFile: string): Promise<Parameters> {
+  const isFile = runOrFile.endsWith(".safetensors");
+  return (await readTensors(isFile ? runOrFile : file(runOrFile, member("params", 1)))).tensors as Parameters;
+}
+
 /** Checkpoints as `state.safetensors`, `state-2.safetensors`, ... for each network of the run. */
 export function checkpointStore(run: string): CheckpointStore {
   const PARTS = ["parameters", "best"] as const;
@@ -150,19 +156,21 @@ export async function trainedMembers(run: string, config: ForecastConfig): Promi
   return members;
 }
 
-/** Writes `params.safetensors` and `model.onnx` (one jump at a batch of one), `params-2`, `model-2`, ... of further networks, and the calibration. */
+/** Writes `params.safetensors` and `model.onnx` (one jump at a batch of one), `params-2`, `model-2`, ... of further networks, the calibration and the card. */
 export async function finishRun(
   run: string,
   { config, normaliser, members, calibration }: ForecastModel,
+  card: string,
 ): Promise<void> {
   const { metadata } = packNormaliser(normaliser);
   const { history, slowMeans } = config.forecast;
   const shape = { model: config.model, normaliser, history, slowMeans: slowMeans.length, batch: 1 };
   for (const [k, parameters] of members.entries()) {
-    const onnx = jumpModel(parameters, shape, { ...metadata, config: JSON.stringify(config) });
+    const onnx = jumpModel(parameters, shape, { ...metadata, config: JSON.stringify(config), card });
     await writeWhole(file(run, member("model", k + 1, "onnx")), onnx);
     await writeWhole(file(run, member("params", k + 1)), encodeSafetensors(parameters));
   }
+  await writeWhole(file(run, "card.md"), card);
   if (calibration)
     await writeWhole(file(run, "calibration.safetensors"), encodeSafetensors(packCalibration(calibration)));
 }
@@ -172,8 +180,7 @@ export async function openRun(run: string): Promise<ForecastModel> {
   const config = await readConfig(run);
   const normaliser = await readNormaliser(run);
   const members: Parameters[] = [];
-  for (let k = 1; k <= config.training.seeds; k++)
-    members.push((await readTensors(file(run, member("params", k)))).tensors as Parameters);
+  for (let k = 1; k <= config.training.seeds; k++) members.push(await readParameters(file(run, member("params", k))));
   const calibration = config.forecast.calibrate
     ? unpackCalibration((await readTensors(file(run, "calibration.safetensors"))).tensors)
     : undefined;

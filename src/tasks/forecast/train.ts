@@ -4,18 +4,21 @@
  *
  *     for await (const event of trainForecast({ runtime, series, config, store, normaliser })) show(event);
  */
-import { adamW, chain, trackAverage } from "../../engine/optimiser.js";
+import { adamW, chain, scaleByGroup, trackAverage } from "../../engine/optimiser.js";
 import { initialise, type Parameters } from "../../engine/parameters.js";
 import type { Feeds, Runtime } from "../../engine/runtime.js";
 import { constant, cosine, type Schedule, warmupStableDecay } from "../../engine/schedule.js";
 import { createTrainer, type Trainer, type TrainerState } from "../../engine/train.js";
 import { UsageError } from "../../errors.js";
+import type { NdArray } from "../../tensor/ndarray.js";
 import { type Random, random } from "../../tensor/random.js";
 import { type Series, stepOf } from "../series.js";
 import type { ForecastConfig } from "./config.js";
 import { isGlobal } from "./features.js";
+import { layerRates } from "./groups.js";
 import { trainingNetwork } from "./network.js";
 import { fitNormaliser, type Normaliser } from "./normaliser.js";
+import { trainedLeads } from "./leads.js";
 import { resolvePeriods, startsIn } from "./periods.js";
 import { type Departures, departuresOf, type Past, type Pick, sampleFeeds } from "./samples.js";
 import { drawShift } from "./shift.js";
@@ -60,6 +63,8 @@ export interface TrainOptions {
   readonly config: ForecastConfig;
   readonly store: CheckpointStore;
   readonly normaliser: Normaliser;
+  /** Numbers to begin with where name and shape are those of the model's own; the others are drawn. */
+  readonly initial?: Parameters;
 }
 
 export const pastOf = ({ forecast }: ForecastConfig): Past => ({
@@ -122,7 +127,7 @@ export async function* trainForecast(options: TrainOptions): AsyncGenerator<Trai
 }
 
 async function* trainMember(
-  { runtime, config, store, normaliser }: TrainOptions,
+  { runtime, config, store, normaliser, initial }: TrainOptions,
   departures: Departures,
   member: number,
 ): AsyncGenerator<TrainEvent> {
@@ -149,10 +154,12 @@ async function* trainMember(
   };
   const validation = validationPicks(departures.series, config, normaliser, longest, rng);
 
-  let parameters = before?.parameters ?? initialise(evaluation.parameters, { seed: rng.split("weights").uint32() });
+  const drawn = () => initialise(evaluation.parameters, { seed: rng.split("weights").uint32() });
+  let parameters = before?.parameters ?? takenOver(drawn(), initial);
   let state = before?.trainer;
   let best = before?.best ?? { loss: Infinity, step: 0, parameters };
   let waited = before?.waited ?? 0;
+  const rates = layerRates([...evaluation.parameters.initialisers.keys()], training.layerDecay);
   for (const { until, jumps } of phases) {
     if ((state?.step ?? 0) >= until) continue;
     const learner = trainingNetwork({ ...shape, jumps, dropout: true, shift: training.shift > 0 });
@@ -163,8 +170,10 @@ async function* trainMember(
       parameters,
       optimiser: chain(
         adamW({ weightDecay: training.weightDecay, beta2: training.beta2 }),
+        scaleByGroup(rates),
         trackAverage(training.average),
       ),
+      trainable: (name) => !training.freeze.some((prefix) => name.startsWith(prefix)),
       clipNorm: training.clip,
       state,
     });
@@ -225,28 +234,39 @@ async function* trainMember(
   }
 }
 
-/** Draws a start and a lead of a period: any lead for a direct model, one step of the data for an iterative one. */
+/** The model's parameters with the numbers of those that `from` has in the same shape: at least half of them, or it is another model. */
+function takenOver(own: Parameters, from: Parameters | undefined): Parameters {
+  if (!from) return own;
+  const fits = [...own].filter(([name, array]) => from.get(name)?.shape.join() === array.shape.join());
+  const count = (arrays: Iterable<[string, NdArray]>) => [...arrays].reduce((sum, [, a]) => sum + a.data.length, 0);
+  if (2 * count(fits) < count(own))
+    throw new UsageError(
+      `training.from has ${count(fits)} of this model's ${count(own)} parameters; start from a run of the same architecture and width`,
+    );
+  return new Map([...own, ...fits.map(([name]) => [name, from.get(name)!] as const)]);
+}
+
+/** Draws a lead that the method knows and a start of a period. */
 function picker(
   series: Series,
   config: ForecastConfig,
-  { leadSteps }: Normaliser,
+  normaliser: Normaliser,
   name: "train" | "validation",
   jumps: number,
 ): (draw: Random) => Pick {
-  const { forecast } = config;
-  const periods = resolvePeriods(series, config);
-  const longest = forecast.method === "direct" ? leadSteps : 1;
-  const starts = Array.from({ length: longest }, (_, i) => {
-    const found = startsIn(series, periods[name], forecast.history, (i + 1) * jumps);
-    if (found.length === 0)
+  const { history } = config.forecast;
+  const period = resolvePeriods(series, config)[name];
+  const choices = trainedLeads(config, normaliser, jumps).map((lead) => {
+    const starts = startsIn(series, period, history, lead * jumps);
+    if (starts.length === 0)
       throw new UsageError(
-        `data.${name} has no start with ${forecast.history} states before it and truth ${(i + 1) * jumps} steps ahead; lengthen the period, or shorten forecast.maxLead or training.rollout`,
+        `data.${name} has no start with ${history} states before it and truth ${lead * jumps} steps ahead; lengthen the period, or shorten forecast.maxLead or training.rollout`,
       );
-    return found;
+    return { lead, starts };
   });
   return (draw) => {
-    const lead = 1 + draw.integer(longest);
-    return { start: starts[lead - 1][draw.integer(starts[lead - 1].length)], lead };
+    const { lead, starts } = choices[draw.integer(choices.length)];
+    return { lead, start: starts[draw.integer(starts.length)] };
   };
 }
 

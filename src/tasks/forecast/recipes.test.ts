@@ -1,0 +1,132 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Runtime } from "../../engine/runtime.js";
+import { openInline } from "../../engine/runtime.node.js";
+import { readSeries, type Series } from "../series.js";
+import { type ForecastConfig, parseForecastConfig } from "./config.js";
+import { layerRates } from "./groups.js";
+import { trainedLeads } from "./leads.js";
+import { trainRun } from "./make.node.js";
+import { createPredictor } from "./rollout.js";
+import { openRun } from "./run.node.js";
+import { departuresOf } from "./samples.js";
+import { travellingWaves } from "./testing/waves.js";
+import { normaliserFor } from "./train.js";
+
+const config = (changes: { forecast?: object; training?: object; model?: object } = {}): ForecastConfig =>
+  parseForecastConfig({
+    data: { path: "memory", variables: ["t"] },
+    forecast: { history: 1, maxLead: 24, method: "randomised", intervals: [6, 12], ...changes.forecast },
+    model: { name: "vit", patch: [2, 2], width: 16, depth: 2, heads: 2, headDepth: 0, dropout: 0, ...changes.model },
+    training: {
+      steps: 40,
+      batch: 4,
+      microBatch: 4,
+      warmup: 5,
+      learningRate: 3e-3,
+      validateEvery: 20,
+      validationSamples: 8,
+      ...changes.training,
+    },
+    seed: 3,
+  });
+
+let runtime: Runtime;
+let series: Series;
+let folder: string;
+beforeAll(async () => {
+  runtime = await openInline({ threads: 1 });
+  series = await readSeries(travellingWaves());
+  folder = await mkdtemp(path.join(tmpdir(), "foehn-recipes-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe("randomised intervals", () => {
+  it("learns each interval, and averages the ways that reach a lead", async () => {
+    const dataset = travellingWaves();
+    const run = path.join(folder, "randomised");
+    const settings = config({ forecast: { calibrate: false } });
+    const model = await trainRun({ run, config: settings, dataset, runtime });
+    const departures = departuresOf(model.normaliser, series);
+    const start = departures.start(300, { history: 1, slowDays: [] });
+    const leads = async (intervals: number[], wanted: number[]) => {
+      const predictor = await createPredictor(runtime, {
+        ...model,
+        config: { ...model.config, forecast: { ...model.config.forecast, intervals } },
+      });
+      const out: Float32Array[] = [];
+      for await (const { departures: us } of predictor.departures([start], wanted)) out.push(us[0]);
+      await predictor.close();
+      return out;
+    };
+    const [six1, six2] = await leads([6], [1, 2]);
+    const [twelve] = await leads([12], [2]);
+    const [both1, both2] = await leads([6, 12], [1, 2]);
+    expect(both1).toEqual(six1); // 6 h is reached by one way alone
+    both2.forEach((v, i) => expect(v).toBeCloseTo((six2[i] + twelve[i]) / 2, 5));
+    expect(twelve).not.toEqual(six2);
+    await expect(leads([12], [1])).rejects.toThrow("6 h is not a multiple of any of the model's intervals");
+  });
+
+  it("draws only intervals whose jumps stay within the longest lead, and names what does not fit", () => {
+    const settings = config();
+    const normaliser = normaliserFor(series, settings);
+    expect(trainedLeads(settings, normaliser, 1)).toEqual([1, 2]);
+    expect(trainedLeads(settings, normaliser, 3)).toEqual([1]);
+    expect(() => trainedLeads(settings, normaliser, 5)).toThrow("lengthen it or shorten training.rollout");
+    expect(() => trainedLeads(config({ forecast: { intervals: [9] } }), normaliser, 1)).toThrow(
+      "9 h is not a multiple of the data's step of 6 h",
+    );
+    expect(() => trainedLeads(config({ forecast: { history: 2 } }), normaliser, 1)).toThrow("set it to 1");
+  });
+});
+
+describe("fine-tuning", () => {
+  it("rates fall with every block passed on the way from the output", () => {
+    const rate = layerRates(["embed.w", "position", "blocks.0.w", "blocks.1.w", "norm.scale", "out.w"], 0.5);
+    expect(["out.w", "norm.scale", "blocks.1.w", "blocks.0.w", "position", "embed.w"].map(rate)).toEqual([
+      1, 1, 0.5, 0.25, 0.125, 0.125,
+    ]);
+    expect(layerRates(["in.w"], 1)("in.w")).toBe(1);
+    expect(() => layerRates(["in.w"], 0.9)).toThrow("numbered blocks");
+  });
+
+  it("starts from another run's parameters, keeps what is frozen, trains the rest", async () => {
+    const dataset = travellingWaves();
+    const base = path.join(folder, "base");
+    const direct = { method: "iterative", intervals: [6] };
+    const from = await trainRun({ run: base, config: config({ forecast: direct }), dataset, runtime });
+    const tuned = await trainRun({
+      run: path.join(folder, "tuned"),
+      config: config({ forecast: direct, training: { from: base, freeze: ["blocks."], layerDecay: 0.7 } }),
+      dataset,
+      runtime,
+    });
+    let moved = 0;
+    for (const [name, array] of tuned.members[0]) {
+      const before = from.members[0].get(name)!.data;
+      if (name.startsWith("blocks.")) expect(array.data).toEqual(before);
+      else if (array.data.some((v, i) => v !== before[i])) moved++;
+    }
+    expect(moved).toBeGreaterThan(3);
+    await expect(
+      trainRun({
+        run: path.join(folder, "other"),
+        config: config({ forecast: direct, model: { width: 32 }, training: { from: base } }),
+        dataset,
+        runtime,
+      }),
+    ).rejects.toThrow("of this model's");
+  });
+
+  it("leaves a card that says what a person must know", async () => {
+    const card = await readFile(path.join(folder, "base", "card.md"), "utf8");
+    expect(card).toContain("# Forecasts of t");
+    expect(card).toContain("t (K)");
+    expect(card).toMatch(/\| t \| 24 \| [\d.]+ \| [\d.]+ \| [\d.]+ \| [\d.]+ \|/);
+    expect(card).toContain("**Trained on:** 2001-01-01");
+    expect((await openRun(path.join(folder, "base"))).calibration).toBeDefined();
+  });
+});
