@@ -9,10 +9,11 @@
  * One pass over the data, a block of grid points at a time, so memory does not grow with the years. Missing values take no
  * part. A year or two of data are enough, as long as every day has some within its window.
  */
-import { type Calendar, dateParts, dayOfYear, daysInYear, formatTime, hourOfDay } from "../earth/time.js";
+import { type Calendar, dayOfYear, formatTime, hourOfDay } from "../earth/time.js";
 import { DataError, UsageError } from "../errors.js";
 import { sizeOf, toNumbers } from "../tensor/ndarray.js";
 import { readTimes } from "./coords.js";
+import { type DaySlots, daySlots, DaySums, uncovered } from "./day-sums.js";
 import { type Dataset, memoryDataset, type MemoryVariable, type Variable, variable } from "./dataset.js";
 
 export interface ClimatologyOptions {
@@ -44,23 +45,6 @@ export interface Climatology {
   readonly coordinates: Readonly<Record<string, MemoryVariable>>;
 }
 
-const LONGEST_YEAR: Readonly<Record<Calendar, number>> = {
-  standard: 366,
-  proleptic_gregorian: 366,
-  julian: 366,
-  all_leap: 366,
-  noleap: 365,
-  "360_day": 360,
-};
-
-/** The slots (hour, day) that each time of the data counts towards. */
-interface Slots {
-  readonly hours: number[];
-  readonly days: number;
-  /** By time: index of the time in the data, and its one or two slots `hour * days + day`. */
-  readonly entries: { time: number; slots: number[] }[];
-}
-
 /** The climatology of some variables. */
 export async function climatology(
   dataset: Dataset,
@@ -72,11 +56,13 @@ export async function climatology(
     throw new UsageError(`the climatology's window is ${window} days; it must be odd (WeatherBench 2: 61)`);
   const { values: instants, calendar } = await readTimes(dataset);
   const times = options.times ?? Array.from(instants, (_, i) => i);
-  const slots = slotsOf(instants, times, calendar);
-  assertCovered(slots, window, instants, times, calendar, dataset.source);
+  const entries = times.map((index) => ({ index, ms: instants[index] }));
+  const chosen = entries.map(({ ms }) => ms);
+  const slots = daySlots(chosen, calendar);
+  assertCovered(slots, window, chosen, calendar, dataset.source);
   const fields: Record<string, ClimatologyField> = {};
   for (const name of names)
-    fields[name] = await climatologyField(dataset, variable(dataset, name), slots, window, memory);
+    fields[name] = await climatologyField(dataset, variable(dataset, name), slots, entries, window, memory);
   const dims = new Set(Object.values(fields).flatMap((field) => field.dims));
   const coordinates: Record<string, MemoryVariable> = {};
   for (const dim of dims) {
@@ -86,47 +72,28 @@ export async function climatology(
   return { hours: slots.hours, days: slots.days, calendar, fields, coordinates };
 }
 
-function slotsOf(instants: Float64Array, times: readonly number[], calendar: Calendar): Slots {
-  const days = LONGEST_YEAR[calendar];
-  const hours = [...new Set(times.map((i) => hourOfDay(instants[i])))].sort((a, b) => a - b);
-  const entries = times.map((time) => {
-    const ms = instants[time];
-    const day = dayOfYear(ms, calendar) - 1;
-    const base = hours.indexOf(hourOfDay(ms)) * days;
-    const isLast = day === 364 && days === 366 && daysInYear(dateParts(ms, calendar).year, calendar) === 365;
-    return { time, slots: isLast ? [base + day, base + 365] : [base + day] };
-  });
-  return { hours, days, entries };
-}
-
 /** Refuses data in which some day of the year has no value within its window. */
 function assertCovered(
-  { hours, days, entries }: Slots,
+  slots: DaySlots,
   window: number,
-  instants: Float64Array,
-  times: readonly number[],
+  instants: readonly number[],
   calendar: Calendar,
   source: string,
 ): void {
-  const reach = Math.max(0, (window - 1) / 2 - 1);
-  const seen = new Uint8Array(hours.length * days);
-  for (const { slots } of entries) for (const slot of slots) seen[slot] = 1;
-  for (let hour = 0; hour < hours.length; hour++)
-    for (let day = 0; day < days; day++) {
-      let found = false;
-      for (let d = -reach; d <= reach && !found; d++) found = seen[hour * days + ((day + d + days * 2) % days)] === 1;
-      if (!found)
-        throw new DataError(
-          source,
-          `the times from ${formatTime(instants[times[0]], calendar)} to ${formatTime(instants[times[times.length - 1]], calendar)} have nothing within ${reach} days of day ${day + 1} of the year at ${hours[hour]} UTC; a climatology needs at least a whole year`,
-        );
-    }
+  const [slot] = uncovered(slots, instants, window);
+  if (slot === undefined) return;
+  const { hours, days } = slots;
+  throw new DataError(
+    source,
+    `the times from ${formatTime(instants[0], calendar)} to ${formatTime(instants[instants.length - 1], calendar)} have nothing within ${Math.max(0, (window - 1) / 2 - 1)} days of day ${(slot % days) + 1} of the year at ${hours[Math.floor(slot / days)]} UTC; a climatology needs at least a whole year`,
+  );
 }
 
 async function climatologyField(
   dataset: Dataset,
   v: Variable,
-  slots: Slots,
+  slots: DaySlots,
+  entries: readonly { index: number; ms: number }[],
   window: number,
   memory: number,
 ): Promise<ClimatologyField> {
@@ -135,97 +102,45 @@ async function climatologyField(
   const dims = v.dims.filter((_, i) => i !== axis);
   const shape = v.shape.filter((_, i) => i !== axis);
   const cells = sizeOf(shape);
-  const nSlots = slots.hours.length * slots.days;
-  const values = new Float32Array(nSlots * cells);
+  const values = new Float32Array(slots.hours.length * slots.days * cells);
   // blocks along the first dimension that is left, so that sums and counts fit into `memory`
   const rows = shape[0] ?? 1;
   const rowCells = cells / rows;
-  const blockRows = Math.max(1, Math.min(rows, Math.floor(memory / (nSlots * rowCells * 12))));
+  const blockRows = Math.max(1, Math.min(rows, Math.floor(memory / (DaySums.bytesPerCell(slots) * rowCells))));
   for (let row = 0; row < rows; row += blockRows) {
     const n = Math.min(blockRows, rows - row);
-    const block = await sumsOf(
-      v,
-      slots,
-      dims[0] ? { [dims[0]]: { start: row, stop: row + n } } : {},
-      n * rowCells,
-      axis,
-    );
-    smooth(block, slots, window, n * rowCells, (slot, cell, value) => {
-      values[slot * cells + row * rowCells + cell] = value;
-    });
+    const sums = new DaySums(slots, n * rowCells);
+    const block = dims[0] ? { [dims[0]]: { start: row, stop: row + n } } : {};
+    // as many times at once as a chunk holds, within a few megabytes
+    const most = Math.ceil(2 ** 22 / Math.max(1, n * rowCells));
+    const batch = Math.max(1, Math.min(Math.max(v.chunks?.[axis] ?? 64, 1), most));
+    for (let from = 0; from < entries.length; from += batch) {
+      const some = entries.slice(from, from + batch);
+      const array = await v.read({ ...block, time: some.map(({ index }) => index) });
+      const data = toNumbers(array);
+      const fieldOf = timeField(array.shape, axis, n * rowCells);
+      some.forEach(({ ms }, t) => sums.add(ms, fieldOf(data, t)));
+    }
+    sums.means(window, (slot, mean) => values.set(mean, slot * cells + row * rowCells));
   }
   const units = v.attrs["units"];
   return { dims, shape, values, ...(typeof units === "string" ? { units } : {}) };
 }
 
-/** Sums and counts of a block of cells by slot. */
-async function sumsOf(
-  v: Variable,
-  { hours, days, entries }: Slots,
-  block: Record<string, { start: number; stop: number }>,
-  cells: number,
+/** The field of one time in an array whose time axis may be any. */
+function timeField(
+  shape: readonly number[],
   axis: number,
-): Promise<{ sums: Float64Array; counts: Float32Array }> {
-  const sums = new Float64Array(hours.length * days * cells);
-  const counts = new Float32Array(hours.length * days * cells);
-  // as many times at once as a chunk holds, within a few megabytes
-  const batch = Math.max(1, Math.min(Math.max(v.chunks?.[axis] ?? 64, 1), Math.ceil(2 ** 22 / Math.max(1, cells))));
-  for (let from = 0; from < entries.length; from += batch) {
-    const some = entries.slice(from, from + batch);
-    const array = await v.read({ ...block, time: some.map(({ time }) => time) });
-    const data = toNumbers(array);
-    const order = timeFirst(array.shape, axis);
-    some.forEach(({ slots }, t) => {
-      for (const slot of slots) {
-        const base = slot * cells;
-        for (let cell = 0; cell < cells; cell++) {
-          const x = data[order(t, cell)];
-          if (x === x) {
-            sums[base + cell] += x;
-            counts[base + cell]++;
-          }
-        }
-      }
-    });
-  }
-  return { sums, counts };
-}
-
-/** Where value (time, cell) lies in an array whose time axis may be any. */
-function timeFirst(shape: readonly number[], axis: number): (time: number, cell: number) => number {
+  cells: number,
+): (data: ArrayLike<number>, time: number) => ArrayLike<number> {
   const inner = sizeOf(shape.slice(axis + 1));
   const length = shape[axis];
-  if (axis === 0) return (time, cell) => time * inner + cell;
-  return (time, cell) => (Math.floor(cell / inner) * length + time) * inner + (cell % inner);
-}
-
-/** Weighted means over the window of days, circular. */
-function smooth(
-  { sums, counts }: { sums: Float64Array; counts: Float32Array },
-  { hours, days }: Slots,
-  window: number,
-  cells: number,
-  put: (slot: number, cell: number, value: number) => void,
-): void {
-  const half = (window - 1) / 2;
-  const weights = Array.from({ length: window }, (_, i) => (half === 0 ? 1 : 1 - Math.abs(i - half) / half));
-  const total = new Float64Array(cells);
-  const weight = new Float64Array(cells);
-  for (let hour = 0; hour < hours.length; hour++)
-    for (let day = 0; day < days; day++) {
-      total.fill(0);
-      weight.fill(0);
-      for (let k = -half; k <= half; k++) {
-        const w = weights[k + half];
-        if (w === 0) continue;
-        const base = (hour * days + ((((day + k) % days) + days) % days)) * cells;
-        for (let cell = 0; cell < cells; cell++) {
-          total[cell] += w * sums[base + cell];
-          weight[cell] += w * counts[base + cell];
-        }
-      }
-      for (let cell = 0; cell < cells; cell++) put(hour * days + day, cell, total[cell] / weight[cell]);
-    }
+  if (axis === 0) return (data, time) => (data as Float32Array).subarray(time * inner, (time + 1) * inner); // typed arrays all
+  return (data, time) =>
+    Float64Array.from(
+      { length: cells },
+      (_, cell) => data[(Math.floor(cell / inner) * length + time) * inner + (cell % inner)],
+    );
 }
 
 /**

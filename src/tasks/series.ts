@@ -10,6 +10,7 @@ import { type Dataset, dataVariables, type Variable, variable } from "../data/da
 import { type Calendar, formatTime } from "../earth/time.js";
 import { DataError } from "../errors.js";
 import { toNumbers } from "../tensor/ndarray.js";
+import { type RowMaker, tableOver } from "../tensor/rows.js";
 
 export interface Series {
   /** Instants, ascending, in milliseconds of `calendar`. */
@@ -23,14 +24,32 @@ export interface Series {
   readonly latitudes: Float64Array;
   readonly longitudes: Float64Array;
   readonly calendar: Calendar;
+  /** Where the cells are stations, in no grid: latitudes and longitudes are theirs, one each. */
+  readonly scattered?: boolean;
 }
 
-/** How many numbers one state has: channels x latitudes x longitudes. */
-export const stateSize = (series: Pick<Series, "channels" | "latitudes" | "longitudes">): number =>
-  series.channels.length * series.latitudes.length * series.longitudes.length;
+/** A series whose states lie elsewhere than in one array: a scratch file, or a network of stations. */
+export interface StoredSeries extends Omit<Series, "values"> {
+  /** The state at a time index, [channel, cell]; do not write into it. */
+  readonly state: (index: number) => Float32Array;
+}
 
-/** The state at a time index, [channel, latitude, longitude], a view. */
-export const stateAt = (series: Series, index: number): Float32Array => {
+/** Fields through time, wherever they are kept. */
+export type States = Series | StoredSeries;
+
+type Places = Pick<Series, "latitudes" | "longitudes" | "scattered">;
+
+/** How many cells one field has: latitudes x longitudes, or stations. */
+export const cellCount = ({ latitudes, longitudes, scattered }: Places): number =>
+  scattered ? latitudes.length : latitudes.length * longitudes.length;
+
+/** How many numbers one state has: channels x cells. */
+export const stateSize = (series: Pick<Series, "channels"> & Places): number =>
+  series.channels.length * cellCount(series);
+
+/** The state at a time index, [channel, latitude, longitude]; do not write into it. */
+export const stateAt = (series: States, index: number): Float32Array => {
+  if ("state" in series) return series.state(index);
   const size = stateSize(series);
   return series.values.subarray(index * size, (index + 1) * size);
 };
@@ -89,6 +108,23 @@ export async function readSeries(
   names?: readonly string[],
   options: { range?: readonly [number, number] } = {},
 ): Promise<Series> {
+  let values = new Float32Array(0);
+  const { state: _, ...about } = await readStates(dataset, names, {
+    ...options,
+    rows: (times, size) => {
+      values = new Float32Array(times * size);
+      return tableOver(values, times, size);
+    },
+  });
+  return { ...about, values };
+}
+
+/** As `readSeries`, with the states kept where `rows` says: [time][channel, latitude, longitude]. */
+export async function readStates(
+  dataset: Dataset,
+  names: readonly string[] | undefined,
+  options: { range?: readonly [number, number]; rows: RowMaker["float32"] },
+): Promise<StoredSeries> {
   dataset = canonical(dataset);
   const channels = await channelsOf(dataset, names);
   const latitudes = await readCoordinate(dataset, "latitude");
@@ -105,13 +141,12 @@ export async function readSeries(
     );
   const times = all.slice(start, stop);
   const cells = latitudes.length * longitudes.length;
-  const values = new Float32Array(times.length * channels.length * cells);
+  const states = options.rows(times.length, channels.length * cells);
   for (const [c, channel] of channels.entries())
-    await readChannel(dataset, channel, start, stop, (time, field) =>
-      values.set(field, ((time - start) * channels.length + c) * cells),
-    );
+    await readChannel(dataset, channel, start, stop, (time, field) => states.set(time - start, field, c * cells));
   const units = channels.map(({ variable: v }) => (typeof v.attrs["units"] === "string" ? v.attrs["units"] : ""));
-  return { times, values, channels: channels.map((c) => c.name), units, latitudes, longitudes, calendar };
+  const about = { times, channels: channels.map((c) => c.name), units, latitudes, longitudes, calendar };
+  return { ...about, state: (index) => states.get(index) };
 }
 
 /** Hands over the fields of a channel one time after the other, reading along the file's chunks. */

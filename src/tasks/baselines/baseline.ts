@@ -1,6 +1,6 @@
 /** What every baseline is: a forecast that any model must beat, made from the training years and the state at the start alone. */
 import { UsageError } from "../../errors.js";
-import { type Series, stepOf } from "../series.js";
+import { type States, stepOf } from "../series.js";
 
 export interface Baseline {
   readonly name: string;
@@ -17,7 +17,7 @@ export interface Baseline {
 export type TimeRange = readonly [start: number, end: number];
 
 /** The indices of the series inside the range. Throws where there are too few to fit anything. */
-export function trainingIndices(series: Series, [start, end]: TimeRange): number[] {
+export function trainingIndices(series: Pick<States, "times">, [start, end]: TimeRange): number[] {
   const indices = [...series.times.keys()].filter((i) => series.times[i] >= start && series.times[i] < end);
   if (indices.length < 8)
     throw new UsageError(
@@ -28,7 +28,7 @@ export function trainingIndices(series: Series, [start, end]: TimeRange): number
 
 /** Pairs of indices `leadSteps` apart in time, both among `indices`, at most `limit` of them spread evenly. */
 export function pairs(
-  series: Series,
+  series: Pick<States, "times">,
   indices: readonly number[],
   leadSteps: number,
   limit = 4000,

@@ -1,13 +1,17 @@
 /**
- * Climatology by day of the year and hour of the day, as WeatherBench 2 makes it (`compute_climatology.py`): for each hour, the
- * mean over the training years and a window of days around the day, with triangular weights that reach 0 at the window's ends (61
- * days: 59 with weight). Years wrap around; in a year without a 366th day the 365th stands for it.
+ * Climatology by day of the year and hour of the day of a series (`data/day-sums.ts` says how; WeatherBench 2's definition),
+ * as what anomalies are counted from and as a forecast. Also one that others made, read from a file in WeatherBench 2's layout.
  *
  * The mean of years in which the window is only partly seen is over what is seen, so a training period of a year and a bit works.
  */
-import { dateParts, dayOfYear, daysInYear, hourOfDay } from "../../earth/time.js";
-import { UsageError } from "../../errors.js";
-import { type Series, stateAt, stateSize, stepOf } from "../series.js";
+import { canonical, ordered, readCoordinate } from "../../data/coords.js";
+import type { Dataset } from "../../data/dataset.js";
+import { daySlots, DaySums, uncovered } from "../../data/day-sums.js";
+import { type Calendar, dayOfYear, hourOfDay } from "../../earth/time.js";
+import { DataError, UsageError } from "../../errors.js";
+import { toNumbers } from "../../tensor/ndarray.js";
+import { memoryRows, type RowMaker, type Rows } from "../../tensor/rows.js";
+import { channelsOf, stateAt, type States, stateSize, stepOf } from "../series.js";
 import { type Baseline, type TimeRange, trainingIndices } from "./baseline.js";
 
 export interface Climatology {
@@ -20,95 +24,101 @@ export interface ClimatologyOptions {
   readonly trainRange: TimeRange;
   /** Days, odd. WeatherBench 2's 61 unless given. */
   readonly window?: number;
+  /** Where the means are kept. */
+  readonly rows?: RowMaker;
+  /** Bytes of running sums at a time. */
+  readonly memory?: number;
 }
 
 /** Mean over the window of days around each day, from the training period alone. */
-export function fitClimatology(series: Series, { trainRange, window = 61 }: ClimatologyOptions): Climatology {
+export function fitClimatology(series: States, options: ClimatologyOptions): Climatology {
+  const { trainRange, window = 61, rows = memoryRows, memory = 256e6 } = options;
   if (!Number.isInteger(window) || window < 3 || window % 2 === 0)
     throw new UsageError(`the climatology window is ${window} days; it must be odd and at least 3`);
+  const indices = trainingIndices(series, trainRange);
+  const instants = indices.map((i) => series.times[i]);
+  const slots = daySlots(instants, series.calendar);
+  // Part of a year knows nothing of the other seasons: its own mean is then all there is, and the description says so.
+  const partial = uncovered(slots, instants, window).length > 0;
+  // All days in one: a year of a single day.
+  const kept = partial ? { ...slots, days: 1, of: (ms: number) => [slots.hours.indexOf(hourOfDay(ms))] } : slots;
   const size = stateSize(series);
-  const days = 366;
-  const half = (window - 1) / 2;
-
-  // Per day and hour, the sum over years; days without a sample stay absent. `gaps` counts missing values, where there are any.
-  const sums = new Map<string, { sum: Float64Array; years: number; gaps?: Uint16Array }>();
-  const hours = new Set<number>();
-  const add = (day: number, hour: number, state: Float32Array) => {
-    const key = `${day}/${hour}`;
-    let slot = sums.get(key);
-    if (!slot) sums.set(key, (slot = { sum: new Float64Array(size), years: 0 }));
-    slot.years++;
-    for (let i = 0; i < size; i++) {
-      if (state[i] === state[i]) slot.sum[i] += state[i];
-      else (slot.gaps ??= new Uint16Array(size))[i]++;
-    }
-  };
-  for (const index of trainingIndices(series, trainRange)) {
-    const time = series.times[index];
-    const hour = hourOfDay(time);
-    hours.add(hour);
-    const day = dayOfYear(time, series.calendar);
-    const yearLength = daysInYear(dateParts(time, series.calendar).year, series.calendar);
-    add(day, hour, stateAt(series, index));
-    if (day === 365 && yearLength === 365) add(366, hour, stateAt(series, index));
+  const means = rows.float32(kept.hours.length * kept.days, size);
+  const cells = Math.max(1, Math.min(size, Math.floor(memory / DaySums.bytesPerCell(kept))));
+  for (let from = 0; from < size; from += cells) {
+    const to = Math.min(size, from + cells);
+    const sums = new DaySums(kept, to - from);
+    for (const index of indices) sums.add(series.times[index], stateAt(series, index).subarray(from, to));
+    sums.means(partial ? 1 : window, (slot, mean) => means.set(slot, mean, from));
   }
+  const description = partial
+    ? "mean by hour of the day over the training period, which is too short for a mean by day of the year"
+    : `mean by day of the year and hour over the training period, ${window}-day triangular window`;
+  return bySlot(means, { ...kept, calendar: series.calendar, description });
+}
 
-  // Part of a year knows nothing of the other seasons: its own mean is then all there is, and the description says so
-  const partial = longestGap(new Set([...sums.keys()].map((key) => Number(key.split("/")[0]))), days) > half - 1;
-  const reach = partial ? days / 2 : half;
-  const weightOf = (distance: number) => (partial ? 1 : 1 - Math.abs(distance) / half);
-
-  const known = new Map<string, Float32Array>();
-  const smooth = (day: number, hour: number): Float32Array => {
-    const key = `${day}/${hour}`;
-    const before = known.get(key);
-    if (before) return before;
-    const total = new Float64Array(size);
-    const missing = new Float64Array(size);
-    let weight = 0;
-    for (let distance = 1 - reach; distance <= (partial ? reach : reach - 1); distance++) {
-      const slot = sums.get(`${((((day - 1 + distance) % days) + days) % days) + 1}/${hour}`);
-      if (!slot) continue;
-      const w = weightOf(distance);
-      const { sum, years, gaps } = slot;
-      weight += w * years;
-      for (let i = 0; i < size; i++) total[i] += w * sum[i];
-      if (gaps) for (let i = 0; i < size; i++) missing[i] += w * gaps[i];
+/**
+ * A climatology from a file of (hour, dayofyear, [level], latitude, longitude), as WeatherBench 2 publishes them, for the channels,
+ * grid and order of rows of the series.
+ */
+export async function readClimatology(
+  file: Dataset,
+  series: States,
+  options: { rows?: RowMaker } = {},
+): Promise<Climatology> {
+  const { rows = memoryRows } = options;
+  const dataset = await ordered(canonical(file), "latitude");
+  const wrong = (what: string) => new DataError(file.source, what);
+  if (!("hour" in dataset.dims) || !("dayofyear" in dataset.dims))
+    throw wrong(
+      `a climatology has the dimensions hour and dayofyear; it has ${Object.keys(dataset.dims).join(", ")}. Leave --climatology out to compute one from the truth`,
+    );
+  if (series.scattered) throw wrong("a climatology on a grid does not serve stations; leave --climatology out");
+  for (const name of ["latitude", "longitude"] as const) {
+    const [own, theirs] = [series[`${name}s`], await readCoordinate(dataset, name)];
+    if (own.length !== theirs.length || own.some((x, i) => Math.abs(((x - theirs[i] + 540) % 360) - 180) > 1e-3))
+      throw wrong(
+        `its ${theirs.length} ${name}s are not the ${own.length} of the truth; bring it to that grid with 'foehn convert --regrid'`,
+      );
+  }
+  const hours = [...(await readCoordinate(dataset, "hour"))];
+  const days = dataset.dims["dayofyear"];
+  const channels = await channelsOf(dataset, series.channels);
+  const cells = stateSize(series) / channels.length;
+  const means = rows.float32(hours.length * days, stateSize(series));
+  for (const [c, { variable, level }] of channels.entries())
+    for (let slot = 0; slot < hours.length * days; slot++) {
+      const at = { hour: Math.floor(slot / days), dayofyear: slot % days };
+      means.set(slot, toNumbers(await variable.read({ ...at, ...(level === undefined ? {} : { level }) })), c * cells);
     }
-    const mean = new Float32Array(size); // NaN only where every value was missing
-    for (let i = 0; i < size; i++) mean[i] = weight > missing[i] ? total[i] / (weight - missing[i]) : NaN;
-    known.set(key, mean);
-    return mean;
-  };
+  return bySlot(means, {
+    hours,
+    days,
+    calendar: series.calendar,
+    description: `mean by day and hour of ${file.source}`,
+  });
+}
 
+function bySlot(
+  means: Rows,
+  of: { hours: readonly number[]; days: number; calendar: Calendar; description: string },
+): Climatology {
+  const { hours, days, calendar, description } = of;
   return {
-    description: partial
-      ? "mean by hour of the day over the training period, which is too short for a mean by day of the year"
-      : `mean by day of the year and hour over the training period, ${window}-day triangular window`,
+    description,
     at(time) {
-      const hour = hourOfDay(time);
-      if (!hours.has(hour))
+      const hour = hours.indexOf(hourOfDay(time));
+      if (hour < 0)
         throw new UsageError(
-          `the training period has no times at hour ${hour}, only at ${[...hours].sort((a, b) => a - b).join(", ")}; the climatology knows no others`,
+          `the climatology has no times at hour ${hourOfDay(time)}, only at ${hours.join(", ")}: train it on times of that hour too`,
         );
-      return smooth(dayOfYear(time, series.calendar), hour);
+      return means.get(hour * days + Math.min(days, dayOfYear(time, calendar)) - 1);
     },
   };
 }
 
-/** The longest run of days of the year, around its end, that no time falls on. */
-function longestGap(seen: ReadonlySet<number>, days: number): number {
-  let longest = 0;
-  let run = 0;
-  for (let day = 0; day < 2 * days; day++) {
-    run = seen.has((day % days) + 1) ? 0 : run + 1;
-    longest = Math.max(longest, run);
-  }
-  return Math.min(longest, days);
-}
-
 /** The climatology of the valid time as a forecast. */
-export function climatologyForecast(series: Series, climatology: Climatology): Baseline {
+export function climatologyForecast(series: States, climatology: Climatology): Baseline {
   const step = stepOf(series);
   const size = stateSize(series);
   return {

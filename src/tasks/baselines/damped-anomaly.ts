@@ -4,7 +4,9 @@
  *
  *     forecast(t + L) = c(t + L) + a_L (x(t) - c(t)),   a_L = Σ x'(t) x'(t + L) / Σ x'(t)^2  over training times
  */
-import { type Series, stateAt, stateSize, stepOf } from "../series.js";
+import { memoryRows, type RowMaker } from "../../tensor/rows.js";
+import { type States, stateSize, stepOf } from "../series.js";
+import { type Anomalies, anomaliesOf } from "./anomalies.js";
 import { type Baseline, pairs, type TimeRange, trainingIndices } from "./baseline.js";
 import type { Climatology } from "./climatology.js";
 
@@ -12,36 +14,26 @@ export interface DampedAnomalyOptions {
   readonly trainRange: TimeRange;
   /** One coefficient a grid point (the default), or one for the whole field of a channel, for very short records. */
   readonly coefficient?: "point" | "field";
+  readonly rows?: RowMaker;
+  readonly anomalies?: Anomalies;
 }
 
-export function dampedAnomaly(
-  series: Series,
-  climatology: Climatology,
-  { trainRange, coefficient = "point" }: DampedAnomalyOptions,
-): Baseline {
+export function dampedAnomaly(series: States, climatology: Climatology, options: DampedAnomalyOptions): Baseline {
+  const { trainRange, coefficient = "point", rows = memoryRows } = options;
+  const { anomalies = anomaliesOf(series, climatology, rows) } = options;
   const size = stateSize(series);
   const cells = size / series.channels.length;
   const step = stepOf(series);
   const indices = trainingIndices(series, trainRange);
-  const fitted = new Map<number, Float32Array>();
+  const fitted = new Map<number, { get: () => Float32Array }>();
 
   const fit = (leadSteps: number): Float32Array => {
     const known = fitted.get(leadSteps);
-    if (known) return known;
+    if (known) return known.get();
     const { from, to } = pairs(series, indices, leadSteps);
     const product = new Float64Array(size);
     const square = new Float64Array(size);
-    from.forEach((i, k) => {
-      const [now, later] = [stateAt(series, i), stateAt(series, to[k])];
-      const [cNow, cLater] = [climatology.at(series.times[i]), climatology.at(series.times[to[k]])];
-      for (let p = 0; p < size; p++) {
-        const a = now[p] - cNow[p];
-        const b = later[p] - cLater[p];
-        if (a !== a || b !== b) continue;
-        product[p] += a * b;
-        square[p] += a * a;
-      }
-    });
+    from.forEach((i, k) => addProducts(product, square, anomalies.at(i), anomalies.at(to[k])));
     if (coefficient === "field")
       for (let at = 0; at < size; at += cells) {
         const sum = (x: Float64Array) => x.subarray(at, at + cells).reduce((total, v) => total + v, 0);
@@ -49,10 +41,15 @@ export function dampedAnomaly(
         product.fill(p, at, at + cells);
         square.fill(s, at, at + cells);
       }
+    const kept = rows.float32(1, size);
     // A point that never departs from its climatology has nothing to persist.
-    const a = Float32Array.from(product, (p, i) => (square[i] > 0 ? p / square[i] : 0));
-    fitted.set(leadSteps, a);
-    return a;
+    kept.set(
+      0,
+      product.map((p, i) => (square[i] > 0 ? p / square[i] : 0)),
+    );
+    const get = () => kept.get(0);
+    fitted.set(leadSteps, { get });
+    return get();
   };
 
   return {
@@ -62,12 +59,23 @@ export function dampedAnomaly(
       const a = fit(leadSteps);
       const out = new Float32Array(initIndices.length * size);
       for (let k = 0; k < initIndices.length; k++) {
-        const time = series.times[initIndices[k]];
-        const state = stateAt(series, initIndices[k]);
-        const [start, valid] = [climatology.at(time), climatology.at(time + leadSteps * step)];
-        for (let p = 0; p < size; p++) out[k * size + p] = valid[p] + a[p] * (state[p] - start[p]);
+        const valid = climatology.at(series.times[initIndices[k]] + leadSteps * step);
+        const start = anomalies.at(initIndices[k]);
+        const base = k * size;
+        for (let p = 0; p < size; p++) out[base + p] = valid[p] + a[p] * start[p];
       }
       return out;
     },
   };
+}
+
+/** Adds x'(t) x'(t + L) and x'(t)^2 where both are there. */
+function addProducts(product: Float64Array, square: Float64Array, now: Float32Array, later: Float32Array): void {
+  for (let p = 0; p < product.length; p++) {
+    const a = now[p];
+    const both = a * later[p];
+    if (both !== both) continue;
+    product[p] += both;
+    square[p] += a * a;
+  }
 }

@@ -1,8 +1,8 @@
 /** Persistence: the state at the start, unchanged. Hard to beat for hours, hopeless after days. */
-import { type Series, stateAt, stateSize } from "../series.js";
+import { stateAt, type States, stateSize } from "../series.js";
 import type { Baseline } from "./baseline.js";
 
-export function persistence(series: Series): Baseline {
+export function persistence(series: States): Baseline {
   return {
     name: "persistence",
     description: "the state at the start, unchanged",

@@ -4,7 +4,7 @@
  */
 import { dayOfYear, hourOfDay } from "../../earth/time.js";
 import { UsageError } from "../../errors.js";
-import { type Series, stateAt } from "../series.js";
+import { stateAt, type States } from "../series.js";
 import { type TimeRange, trainingIndices } from "./baseline.js";
 
 export interface ProbabilisticClimatology {
@@ -14,7 +14,7 @@ export interface ProbabilisticClimatology {
 
 /** @param options.window days, odd; 1 is WeatherBench 2's (the same day only) */
 export function probabilisticClimatology(
-  series: Series,
+  series: States,
   options: { trainRange: TimeRange; window?: number },
 ): ProbabilisticClimatology {
   const { trainRange, window = 1 } = options;

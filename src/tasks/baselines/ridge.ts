@@ -5,20 +5,29 @@
  *     z(t) = components of the anomalies at t;   z(t + L) = B_L z(t),   B_L = Y Zᵀ (Z Zᵀ + r n s I)⁻¹
  *
  * Anomalies are departures from climatology, each channel divided by its own standard deviation, cells weighted by the root of
- * their area. What lies outside the components is damped by its own lag regression, one number a lead. The strength r (in units of the components' mean
- * variance s) is the one with the least error on the last fifth of the training period after fitting on the rest.
+ * their area; on grids too large to hold many of them, means over blocks of cells. What lies outside the components is damped by
+ * its own lag regression, one number a lead. The strength r (in units of the components' mean variance s) is the one with the
+ * least error on the last fifth of the training period after fitting on the rest.
  */
 import { CholeskyDecomposition, Matrix } from "ml-matrix";
 import { latitudeWeights } from "../../earth/weights.js";
-import { type Series, stateAt, stateSize, stepOf } from "../series.js";
+import { memoryRows, type RowMaker } from "../../tensor/rows.js";
+import { type States, stateSize, stepOf } from "../series.js";
+import { type Anomalies, anomaliesOf } from "./anomalies.js";
 import { type Baseline, pairs, type TimeRange, trainingIndices } from "./baseline.js";
+import { blocksOf } from "./blocks.js";
 import type { Climatology } from "./climatology.js";
-import { dot, principalComponents, project } from "./components.js";
+import { principalComponents } from "./components.js";
+import { combine, dot, dots } from "./dense.js";
 
 export interface RidgeOptions {
   readonly trainRange: TimeRange;
   readonly components?: number;
   readonly seed?: number;
+  readonly rows?: RowMaker;
+  readonly anomalies?: Anomalies;
+  /** Cells of a state beyond which blocks of them are taken together. */
+  readonly mostCells?: number;
 }
 
 /** Tried strengths, in units of the components' mean variance. */
@@ -29,58 +38,28 @@ const FEWEST_STATES = 300;
 /** Pairs the damping of the remainder is found from: one number from whole fields needs no more. */
 const MOST_REMAINDERS = 100;
 
-export function ridgeRegression(
-  series: Series,
-  climatology: Climatology,
-  { trainRange, components = 50, seed = 0 }: RidgeOptions,
-): Baseline {
+export function ridgeRegression(series: States, climatology: Climatology, options: RidgeOptions): Baseline {
+  const { trainRange, components = 50, seed = 0, rows = memoryRows, mostCells = 120_000 } = options;
+  const { anomalies = anomaliesOf(series, climatology, rows) } = options;
   const size = stateSize(series);
-  const cells = size / series.channels.length;
   const step = stepOf(series);
   const indices = trainingIndices(series, trainRange);
 
-  /** Departure from climatology; missing values count as none. */
-  const anomaly = (index: number): Float32Array => {
-    const x = stateAt(series, index).slice();
-    const mean = climatology.at(series.times[index]);
-    for (let i = 0; i < size; i++) {
-      const a = x[i] - mean[i];
-      x[i] = a === a ? a : 0;
-    }
-    return x;
-  };
-
   const most = Math.max(FEWEST_STATES, Math.floor(MOST_NUMBERS / size));
   const stride = Math.ceil(indices.length / most);
-  const sample = indices.filter((_, k) => k % stride === 0).map(anomaly);
-  const scale = cellScale(series, sample);
-  for (const x of sample) for (let i = 0; i < size; i++) x[i] *= scale[i];
+  const some = indices.filter((_, k) => k % stride === 0);
+  const scale = cellScale(series, some, anomalies);
+  const blocks = blocksOf(series, scale, mostCells);
+  const sample = some.map((index) => blocks.gather(anomalies.at(index)));
   const count = Math.min(components, Math.floor(sample.length / 4));
-  const { patterns: exact, variances } = principalComponents(sample, count, { seed });
-  const patterns = exact.map((pattern) => Float32Array.from(pattern)); // half the memory to go through for each forecast
+  const { patterns, variances } = principalComponents(sample, count, { seed });
   const meanVariance = variances.reduce((sum, v) => sum + v, 0) / variances.length;
 
-  const scaled = (index: number): Float32Array => {
-    const x = anomaly(index);
-    for (let i = 0; i < size; i++) x[i] *= scale[i];
-    return x;
-  };
   const coordinates = new Map<number, Float64Array>();
   const coordinatesOf = (index: number): Float64Array => {
     let z = coordinates.get(index);
-    if (!z) coordinates.set(index, (z = project(scaled(index), patterns)));
+    if (!z) coordinates.set(index, (z = dots(blocks.gather(anomalies.at(index)), patterns)));
     return z;
-  };
-
-  /** What the components leave of the scaled anomaly; the last one is kept, since leads of one start come in a row. */
-  let last: { index: number; field: Float64Array } | undefined;
-  const remainder = (index: number): Float64Array => {
-    if (last?.index !== index) {
-      const field = Float64Array.from(scaled(index));
-      addPatterns(field, patterns, coordinatesOf(index), -1);
-      last = { index, field };
-    }
-    return last.field;
   };
 
   /** Lag regression of the remainders r: the patterns are orthonormal, so r·r' = x·x' - z·z'. */
@@ -89,9 +68,10 @@ export function ridgeRegression(
     let product = 0;
     let square = 0;
     from.forEach((index, k) => {
-      const [x, z] = [scaled(index), coordinatesOf(index)];
-      product += dot(x, scaled(to[k])) - dot(z, coordinatesOf(to[k]));
-      square += dot(x, x) - dot(z, z);
+      const [now, later] = [anomalies.at(index), anomalies.at(to[k])];
+      const [z, zLater] = [coordinatesOf(index), coordinatesOf(to[k])];
+      product += scaledDot(now, later, scale) - dot(z, zLater);
+      square += scaledDot(now, now, scale) - dot(z, z);
     });
     return square > 0 ? product / square : 0;
   };
@@ -104,81 +84,117 @@ export function ridgeRegression(
     const z = from.map(coordinatesOf);
     const y = to.map(coordinatesOf);
     const cut = Math.floor(0.8 * z.length);
+    const [train, held] = [products(z, y, 0, cut), products(z, y, cut, z.length)];
     let best = STRENGTHS[STRENGTHS.length - 1];
     let least = Infinity;
     for (const strength of STRENGTHS) {
-      const b = solve(z.slice(0, cut), y.slice(0, cut), strength * meanVariance);
-      let error = 0;
-      for (let k = cut; k < z.length; k++) {
-        const guess = multiply(b, z[k]);
-        for (let c = 0; c < guess.length; c++) error += (guess[c] - y[k][c]) ** 2;
-      }
+      const error = heldError(solve(train, strength * meanVariance), held);
       if (error < least) [best, least] = [strength, error];
     }
-    const result = { b: solve(z, y, best * meanVariance), damping: dampingOf(leadSteps) };
+    const all = { zz: Matrix.add(train.zz, held.zz), zy: Matrix.add(train.zy, held.zy), n: z.length };
+    const result = { b: solve(all, best * meanVariance), damping: dampingOf(leadSteps) };
     fitted.set(leadSteps, result);
     return result;
   };
 
   return {
     name: "ridge",
-    description: `ridge regression on ${patterns.length} leading principal components of the anomalies, one fit a lead`,
+    description: `ridge regression on ${patterns.length} leading principal components of the anomalies${blocks.words}, one fit a lead`,
     predict(initIndices, leadSteps) {
       const { b, damping } = fit(leadSteps);
       const out = new Float32Array(initIndices.length * size);
       for (let k = 0; k < initIndices.length; k++) {
-        const mean = climatology.at(series.times[initIndices[k]] + leadSteps * step);
-        const target = remainder(initIndices[k]).slice();
-        for (let i = 0; i < size; i++) target[i] *= damping;
-        addPatterns(target, patterns, multiply(b, coordinatesOf(initIndices[k])), 1);
-        for (let i = 0; i < size; i++) out[k * size + i] = mean[i] + target[i] / scale[i];
+        const z = coordinatesOf(initIndices[k]);
+        // c + damping x' + Σ (B z - damping z) patterns: what lies outside the components is x' less its part in them.
+        const field = out.subarray(k * size, (k + 1) * size);
+        const inside = new Float32Array(blocks.count);
+        combine(
+          inside,
+          patterns,
+          multiply(b, z).map((x, c) => x - damping * z[c]),
+        );
+        blocks.scatter(inside, field);
+        const [mean, x] = [
+          climatology.at(series.times[initIndices[k]] + leadSteps * step),
+          anomalies.at(initIndices[k]),
+        ];
+        for (let i = 0; i < size; i++) field[i] += mean[i] + (x[i] === x[i] ? damping * x[i] : 0);
       }
       return out;
     },
   };
-
-  function cellScale(of: Series, anomalies: readonly Float32Array[]): Float64Array {
-    // A row at the pole has no area; it is kept in the components with a little weight, so that it can be scaled back.
-    const area = latitudeWeights(of.latitudes, "exact");
-    const columns = of.longitudes.length;
-    const out = new Float64Array(size);
-    for (let c = 0; c < of.channels.length; c++) {
-      let square = 0;
-      for (const x of anomalies) for (let i = c * cells; i < (c + 1) * cells; i++) square += x[i] * x[i];
-      const deviation = Math.sqrt(square / (anomalies.length * cells)) || 1;
-      for (let i = 0; i < cells; i++)
-        out[c * cells + i] = Math.sqrt(Math.max(area[Math.floor(i / columns)], 1e-3)) / deviation;
-    }
-    return out;
-  }
 }
 
-/** B = Y Zᵀ (Z Zᵀ + n r I)⁻¹ for columns z, y. */
-function solve(z: readonly Float64Array[], y: readonly Float64Array[], ridge: number): Matrix {
+/** Root of a cell's area over its channel's standard deviation. */
+function cellScale(series: States, sample: readonly number[], anomalies: Anomalies): Float64Array {
+  const size = stateSize(series);
+  const cells = size / series.channels.length;
+  // A row at the pole has no area; it is kept in the components with a little weight, so that it can be scaled back.
+  const area = series.scattered ? undefined : latitudeWeights(series.latitudes, "exact");
+  const columns = series.longitudes.length;
+  const squares = new Float64Array(series.channels.length);
+  for (const index of sample) {
+    const x = anomalies.at(index);
+    for (let i = 0; i < size; i++) if (x[i] === x[i]) squares[Math.floor(i / cells)] += x[i] * x[i];
+  }
+  const out = new Float64Array(size);
+  squares.forEach((square, c) => {
+    const deviation = Math.sqrt(square / (sample.length * cells)) || 1;
+    for (let i = 0; i < cells; i++)
+      out[c * cells + i] = Math.sqrt(Math.max(area?.[Math.floor(i / columns)] ?? 1, 1e-3)) / deviation;
+  });
+  return out;
+}
+
+/** Σ s² a b over what is there. */
+function scaledDot(a: Float32Array, b: Float32Array, scale: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < scale.length; i++) {
+    const both = scale[i] * scale[i] * a[i] * b[i];
+    if (both === both) sum += both;
+  }
+  return sum;
+}
+
+/** Z Zᵀ, Z Yᵀ and |Y|² over some of the pairs. */
+interface Products {
+  readonly zz: Matrix;
+  readonly zy: Matrix;
+  readonly n: number;
+}
+
+function products(z: readonly Float64Array[], y: readonly Float64Array[], from: number, to: number): Products {
   const width = z[0].length;
-  const zz = Array.from({ length: width }, () => new Float64Array(width));
-  const zy = Array.from({ length: width }, () => new Float64Array(width));
-  for (let k = 0; k < z.length; k++) {
+  const [zz, zy] = [0, 1].map(() => Array.from({ length: width }, () => new Float64Array(width)));
+  for (let k = from; k < to; k++) {
     const [a, b] = [z[k], y[k]];
     for (let i = 0; i < width; i++) {
-      const [left, right] = [zz[i], zy[i]];
+      const [left, right, x] = [zz[i], zy[i], a[i]];
       for (let j = 0; j < width; j++) {
-        left[j] += a[i] * a[j];
-        right[j] += a[i] * b[j];
+        left[j] += x * a[j];
+        right[j] += x * b[j];
       }
     }
   }
-  for (let i = 0; i < width; i++) zz[i][i] += z.length * ridge;
-  return new CholeskyDecomposition(new Matrix(zz)).solve(new Matrix(zy)).transpose();
+  return { zz: new Matrix(zz), zy: new Matrix(zy), n: to - from };
 }
 
-/** x += sign Σ z_c pattern_c. */
-function addPatterns(x: Float64Array, patterns: readonly Float32Array[], z: Float64Array, sign: 1 | -1): void {
-  for (let c = 0; c < patterns.length; c++) {
-    const pattern = patterns[c];
-    const factor = sign * z[c];
-    for (let i = 0; i < x.length; i++) x[i] += factor * pattern[i];
-  }
+/** B = Y Zᵀ (Z Zᵀ + n r I)⁻¹. */
+function solve({ zz, zy, n }: Products, ridge: number): Matrix {
+  const width = zz.rows;
+  const left = zz.clone();
+  for (let i = 0; i < width; i++) left.set(i, i, left.get(i, i) + n * ridge);
+  return new CholeskyDecomposition(left).solve(zy).transpose();
+}
+
+/** Σ |B z - y|² over held pairs, less Σ |y|²: tr(B ZZᵀ Bᵀ) - 2 tr(B ZYᵀ). */
+function heldError(b: Matrix, { zz, zy }: Products): number {
+  const width = b.rows;
+  const bz = b.mmul(zz);
+  let error = 0;
+  for (let i = 0; i < width; i++)
+    for (let j = 0; j < width; j++) error += b.get(i, j) * (bz.get(i, j) - 2 * zy.get(j, i));
+  return error;
 }
 
 function multiply(b: Matrix, z: Float64Array): Float64Array {

@@ -1,0 +1,27 @@
+/** Departures of a series from its climatology, each made once. */
+import type { RowMaker } from "../../tensor/rows.js";
+import { stateAt, type States, stateSize } from "../series.js";
+import type { Climatology } from "./climatology.js";
+
+export interface Anomalies {
+  /** The state at an index minus the climatology of its time, [channel, cell]; NaN where missing. Do not write into it. */
+  at(index: number): Float32Array;
+}
+
+export function anomaliesOf(series: States, climatology: Climatology, rows: RowMaker): Anomalies {
+  const size = stateSize(series);
+  const kept = rows.float32(series.times.length, size);
+  const known = new Uint8Array(series.times.length);
+  return {
+    at(index) {
+      if (!known[index]) {
+        const [state, mean] = [stateAt(series, index), climatology.at(series.times[index])];
+        const field = new Float32Array(size);
+        for (let i = 0; i < size; i++) field[i] = state[i] - mean[i];
+        kept.set(index, field);
+        known[index] = 1;
+      }
+      return kept.get(index);
+    },
+  };
+}
