@@ -17,9 +17,11 @@ export interface Rule {
   readonly columns?: Columns;
   /** Weights known beforehand, one an update, in place of a mix. */
   readonly weights?: readonly number[];
+  /** Meant for each layer apart (`segments`). */
+  readonly byLayer?: boolean;
 }
 
-/** Arithmetic on blocks; `gram-onnx.node.ts` gives a faster one for large models. */
+/** Arithmetic on blocks; `kernels-onnx.node.ts` gives a faster one for large models. */
 export interface BlockKernels {
   /** a (m x k) times b (k x width), into out (m x width). */
   combine(weights: Matrix, block: Vector, out: Vector): void | Promise<void>;
@@ -205,7 +207,7 @@ const RULES: Record<string, (options: RuleOptions) => Omit<Rule, "name">> = {
   monna: ({ f }) => ({ mix: mixes.monna(f) }),
   "centred-clipping": ({ radius = 1, steps = 3 }) => ({ mix: mixes.centredClipping({ radius, steps }) }),
   flag: ({ rank = 7 }) => ({ mix: mixes.flag({ rank, keepLength: true }) }),
-  "principal-directions": () => ({ mix: mixes.principalDirections() }),
+  "principal-directions": () => ({ mix: mixes.principalDirections(), byLayer: true }),
   fltrust: () => ({ mix: mixes.trustedDirection() }),
 };
 const MIXES: Record<string, (options: RuleOptions) => Mix> = {
@@ -223,7 +225,7 @@ export function robustRule(name: string, options: RuleOptions): Rule {
   const last = lookUp(RULES, parts.pop()!, "aggregation rule")(options);
   const before = parts.map((part) => lookUp(MIXES, part, "step before an aggregation rule")(options));
   if (before.length === 0) return { name, ...last };
-  return { name, columns: last.columns, mix: compose(...before, ...(last.mix ? [last.mix] : [])) };
+  return { name, ...last, mix: compose(...before, ...(last.mix ? [last.mix] : [])) };
 }
 
 function lookUp<T>(table: Record<string, T>, name: string, what: string): T {

@@ -35,7 +35,8 @@ function meanOf(points: Points, chosen: readonly number[]): Float64Array {
 }
 
 /** Fails where the rule cannot tolerate f of n. */
-function demand(name: string, points: Points, f: number, least: number): void {
+function demand(name: string, points: Points, f: number, atLeast: number): void {
+  const least = f === 0 ? 1 : atLeast; // with nobody to withstand, one update is enough
   if (!Number.isInteger(f) || f < 0 || points.n < least)
     throw new UsageError(
       `${name} against f = ${f} needs at least ${least} updates, but there are ${points.n}; lower f`,

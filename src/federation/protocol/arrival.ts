@@ -6,6 +6,7 @@ import { sha256 } from "../compress/hash.js";
 import { ByteReader } from "../compress/bytes.js";
 import type { Transport } from "../transport/transport.js";
 import type { Plan } from "./config.js";
+import { coverageFrom, coveredSegments, scattered, segmentsLength, sharedArrays } from "./coverage.js";
 import { layoutLength } from "./parameters.js";
 import {
   type Accepted,
@@ -76,7 +77,7 @@ export async function examine(
   const memory = state.memories?.[site];
   let row: Float32Array;
   try {
-    row = await fetchRow(gate, update, { site, round, memory });
+    row = await fetchRow(gate, update, { site, round, coverage: manifest.coverage, memory });
   } catch (error) {
     if (error instanceof FoehnError) return error.message;
     throw error;
@@ -86,7 +87,7 @@ export async function examine(
   const { maxNorm } = plan.config.aggregation;
   if (maxNorm !== undefined && length > maxNorm)
     return `the update has length ${length.toPrecision(4)}, more than the ${maxNorm} allowed`;
-  const { samples, steps, learningRate, momentum, loss, seconds } = manifest;
+  const { coverage, samples, steps, learningRate, momentum, loss, seconds } = manifest;
   return {
     manifest,
     row,
@@ -94,6 +95,7 @@ export async function examine(
       site,
       round,
       update,
+      ...(coverage === undefined ? {} : { coverage }),
       samples,
       steps,
       learningRate,
@@ -114,27 +116,32 @@ export const DUPLICATE = "duplicate";
 export async function fetchRow(
   { transport, plan, state }: Omit<Gate, "member">,
   { object, sha256: hash, bytes: size }: Pointer,
-  { site, round, memory }: { site: string; round: number; memory?: number },
+  { site, round, coverage, memory }: { site: string; round: number; coverage?: string; memory?: number },
 ): Promise<Float32Array> {
   const length = layoutLength(state.layout);
   const parts = partsOf(plan);
-  const limit = byteLimit(length, parts);
+  const shared = sharedArrays(state.layout, plan.config.personal);
+  const segments = coveredSegments(state.layout, coverageFrom(coverage, shared));
+  const sent = segmentsLength(segments);
+  if (sent === 0 && shared.includes(true)) throw new FoehnError("the update holds no array of the model");
+  const limit = byteLimit(sent, parts);
   if (size > limit) throw new FoehnError(`the update claims ${size} bytes; one of this model has at most ${limit}`);
   const bytes = await transport.objects.get(object, limit);
   if (!bytes) throw new FoehnError("the update's numbers did not arrive; send it again");
   if (bytes.length !== size || (await sha256(bytes)) !== hash)
     throw new FoehnError("the update's numbers are not those its manifest names; send it again");
   if (plan.config.masking) {
-    if (size !== 4 * length) throw new FoehnError(`a masked update of this model has ${4 * length} bytes, not ${size}`);
+    if (coverage !== undefined)
+      throw new FoehnError("the update holds only some arrays, but where updates are masked all sites must train all");
+    if (size !== 4 * sent) throw new FoehnError(`a masked update of this model has ${4 * sent} bytes, not ${size}`);
     return new Float32Array(bytes.slice().buffer);
   }
   const reader = new ByteReader(bytes);
   const row = new Float32Array(parts * length);
-  for (let part = 0; part < parts; part++)
-    row.set(
-      plan.codec.decode(reader.bytes(reader.varint()), length, updateSeed(plan.config.seed, round, site)),
-      part * length,
-    );
+  for (let part = 0; part < parts; part++) {
+    const values = plan.codec.decode(reader.bytes(reader.varint()), sent, updateSeed(plan.config.seed, round, site));
+    scattered(values, segments, row.subarray(part * length, (part + 1) * length));
+  }
   reader.end();
   if (!allFinite(row)) throw new FoehnError("the update holds values that are not finite");
   if (memory === undefined) return row;

@@ -87,6 +87,8 @@ export interface Plan {
   readonly codec: Codec;
   /** The rule for a number of updates. */
   rule(updates: number): Rule;
+  /** Whether so few updates are too few for one hostile among them to be outvoted, though the run asks for it. */
+  unguarded(updates: number): boolean;
 }
 
 /** Checks a configuration and resolves its names; UsageError says which key is wrong, or which parts do not go together. */
@@ -126,5 +128,6 @@ export async function planOf(input: RunConfigInput): Promise<Plan> {
     codec: codecNamed(config.compression.codec),
     hash: await sha256(new TextEncoder().encode(canonical(config))),
     rule: (updates) => robustRule(rule, { f: Math.floor(hostile * updates), seed: config.seed }),
+    unguarded: (updates) => hostile > 0 && Math.floor(hostile * updates) === 0,
   };
 }

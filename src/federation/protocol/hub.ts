@@ -14,6 +14,7 @@ import type { Memory } from "../strategy/strategy.js";
 import type { Entry, FederationEvent, Transport } from "../transport/transport.js";
 import { type Arrived, DUPLICATE, examine, fetchRow, partsOf } from "./arrival.js";
 import { type Plan, planOf, type RunConfigInput } from "./config.js";
+import { sharedArrays } from "./coverage.js";
 import { takeLease } from "./lease.js";
 import { type Gathered, gather, maskedMean, maskingRoster } from "./masked-round.js";
 import { trackMembers } from "./members.js";
@@ -21,6 +22,7 @@ import {
   type Decision,
   type Manifest,
   manifestSchema,
+  type Pointer,
   parsed,
   publicState,
   type HubState,
@@ -38,7 +40,7 @@ import {
 import { type RoundRecord, siteRecord, spentPrivacy } from "./records.js";
 import { memoryRowStore, type RowStore } from "./row-store.js";
 import { getObject, getVector, putObject } from "./stored.js";
-import { finishStep, hubStep } from "./step.js";
+import { hubStep, maskedStep, type Stepped, stepLength } from "./step.js";
 
 export interface HubOptions {
   readonly transport: Transport;
@@ -56,6 +58,8 @@ export interface HubOptions {
   readonly now?: () => number;
 }
 
+/** Two sites may send the same bytes that stand for different rows: on top of another memory, for other arrays. */
+const rowName = ({ object, sha256 }: Pointer): string => `${object}.${sha256}`;
 /** Events taken at a time, and the longest wait for one, milliseconds. */
 const [BATCH, PATIENCE] = [256, 1000];
 /** Refusals one after another after which a site is no longer invited, until it is started anew. */
@@ -309,11 +313,12 @@ class Hub {
       accepted.push(arrived.accepted);
       received.push(site);
       const known = history[site] ?? { invited: 0, answered: 0 };
-      const { seconds, steps } = arrived.accepted;
+      const { seconds, steps, coverage } = arrived.accepted;
       history[site] = {
         invited: known.invited,
         answered: known.answered + 1,
         speed: updatedSpeed(known.speed, seconds, steps),
+        ...(coverage === undefined ? {} : { coverage }),
       };
     }
     await this.#commit({ accepted, refused, history, cursor: events.at(-1)!.sequence });
@@ -321,7 +326,7 @@ class Hub {
   }
 
   async #keep({ accepted, manifest, row }: Arrived): Promise<void> {
-    await this.#rows.add(accepted.update.sha256, row);
+    await this.#rows.add(rowName(accepted.update), row);
     this.#manifests.set(accepted.sequence, manifest);
   }
 
@@ -374,18 +379,18 @@ class Hub {
       model,
       memory,
       accepted,
-      members: Object.keys(this.state.history).length,
+      members: Object.values(this.state.history).map(({ coverage }) => coverage),
       kernels: this.options.kernels,
     };
-    const rows = await this.#rows.open(accepted.map(({ update }) => update.sha256));
+    const rows = await this.#rows.open(accepted.map(({ update }) => rowName(update)));
     try {
       const masked = this.plan.config.masking
         ? await maskedMean(this.plan, this.state, rows, this.#gathered.revealed)
         : undefined;
       if (typeof masked === "string") return await this.#void(masked);
-      const stepped = masked ? finishStep(input, masked) : await hubStep({ ...input, rows });
+      const stepped = masked ? maskedStep(input, masked) : await hubStep({ ...input, rows });
       const memories = await this.#keepMemories(accepted, rows);
-      await this.#publish(stepped.model, memory, accepted, memories, stepped.length);
+      await this.#publish(memory, accepted, memories, stepped);
     } finally {
       await rows.close();
     }
@@ -404,12 +409,12 @@ class Hub {
    */
   async #dropLost(): Promise<boolean> {
     const lost: string[] = [];
-    for (const { site, round, update, sequence } of this.state.accepted) {
-      if (!this.#rows.has(update.sha256)) {
+    for (const { site, round, update, coverage, sequence } of this.state.accepted) {
+      if (!this.#rows.has(rowName(update))) {
         const gate = { transport: this.#transport, plan: this.plan, state: this.state };
         try {
-          const row = await fetchRow(gate, update, { site, round, memory: this.state.memories?.[site] });
-          await this.#rows.add(update.sha256, row);
+          const row = await fetchRow(gate, update, { site, round, coverage, memory: this.state.memories?.[site] });
+          await this.#rows.add(rowName(update), row);
         } catch (error) {
           if (!(error instanceof FoehnError)) throw error;
           lost.push(site);
@@ -449,22 +454,21 @@ class Hub {
 
   /** Writes the new model and, with one compare-and-set, makes it the run's; then tells the sites. */
   async #publish(
-    next: Float32Array,
     memory: Memory,
     accepted: HubState["accepted"],
     memories: Record<string, number> | undefined,
-    step: number,
+    stepped: Stepped,
   ): Promise<void> {
     const before = this.state;
     const round = before.round + 1;
-    const model = await putObject(this.#transport, "model", next);
+    const model = await putObject(this.#transport, "model", stepped.model);
     const kept = memory.size > 0 ? await putObject(this.#transport, "hub", encodeMemory(memory)) : undefined;
     const names = (this.plan.strategy.shared ?? []).filter((name) => memory.has(name));
     const sharedVectors = new Map(names.map((name) => [name, memory.get(name)!]));
     const shared =
       names.length > 0 ? await putObject(this.#transport, "shared", encodeMemory(sharedVectors)) : undefined;
     await this.#transport.state.put(`version.${round}`, model.sha256);
-    const record = this.#record(accepted, { step });
+    const record = this.#record(accepted, { step: stepLength(stepped), unguarded: stepped.unguarded });
     await this.#commit({
       round,
       phase: round >= this.plan.config.rounds ? "done" : "open",
@@ -507,9 +511,13 @@ class Hub {
     await this.options.onRound?.(record);
   }
 
-  #record(accepted: HubState["accepted"], { step, void: reason }: { step: number; void?: string }): RoundRecord {
+  #record(
+    accepted: HubState["accepted"],
+    { step, unguarded = [], void: reason }: { step: number; unguarded?: readonly string[]; void?: string },
+  ): RoundRecord {
     const { run, round, opened, invited, refused, layout } = this.state;
-    const sites = accepted.map((a) => siteRecord(a, this.#manifests.get(a.sequence)));
+    const shared = sharedArrays(layout, this.plan.config.personal);
+    const sites = accepted.map((a) => siteRecord(a, this.#manifests.get(a.sequence), layout, shared));
     return {
       run,
       round,
@@ -518,6 +526,7 @@ class Hub {
       sites,
       refused,
       step,
+      ...(unguarded.length > 0 ? { unguarded } : {}),
       bytes: sites.reduce((s, { bytes }) => s + bytes, 0),
       fullBytes: 4 * partsOf(this.plan) * layoutLength(layout),
       epsilon: spentPrivacy(this.plan, round + 1),

@@ -6,7 +6,6 @@ import { bySamples } from "../strategy/strategy.js";
 import type { FederationEvent } from "../transport/transport.js";
 import type { Plan } from "./config.js";
 import { maskMessageSchema, parsed, type RoundState, verified } from "./messages.js";
-import { layoutLength } from "./parameters.js";
 
 export interface Gathered {
   readonly keys: Record<string, MaskPublic>;
@@ -70,7 +69,7 @@ export async function maskedMean(
 ): Promise<Float32Array | string> {
   const { masking, run, round, opened } = state;
   if (!masking) throw new FoehnError(`round ${round} of run '${run}' is not masked; the hub's record is broken`);
-  const length = layoutLength(state.layout);
+  const { length } = rows;
   const row = new Float32Array(length);
   let sum = new Uint32Array(length);
   for (let i = 0; i < rows.count; i++) {

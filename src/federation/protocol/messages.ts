@@ -43,6 +43,8 @@ export const manifestSchema = z.strictObject({
   /** SHA-256 of the model it was trained from. */
   base: hash,
   update: pointer,
+  /** The arrays it holds (coverage.ts); absent: all that are shared. */
+  coverage: z.string().max(65536).optional(),
   samples: z.number().int().positive(),
   steps: z.number().int().positive(),
   learningRate: z.number().nonnegative(),
@@ -79,6 +81,7 @@ const acceptedSchema = z.strictObject({
   site: name,
   round: whole,
   update: pointer,
+  coverage: z.string().optional(),
   samples: whole,
   steps: whole,
   learningRate: z.number(),
@@ -141,6 +144,8 @@ export const hubSchema = roundSchema.extend({
       invited: whole,
       answered: whole,
       speed: z.number().optional(),
+      /** The arrays its last update held. */
+      coverage: z.string().optional(),
       /** Refusals one after another in a session. */
       strikes: z.strictObject({ session: text, count: whole }).optional(),
     }),

@@ -37,6 +37,12 @@ export function flatten(params: Parameters, layout: Layout): Float32Array {
   return out;
 }
 
+/** As `flatten`, with the numbers of `base` where an array is absent. */
+export function flattenOnto(params: Parameters, layout: Layout, base: Float32Array): Float32Array {
+  if (layout.every(({ name }) => params.has(name))) return flatten(params, layout);
+  return flatten(new Map([...unflatten(base, layout), ...params]), layout);
+}
+
 /** Views into the flat vector, by name. */
 export function unflatten(vector: Float32Array, layout: Layout): Parameters {
   const segments = layoutSegments(layout);

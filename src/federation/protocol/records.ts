@@ -1,12 +1,16 @@
 /** What is written down and shown of each round: `rounds.jsonl`, the live table, Prometheus metrics. */
 import { epsilon } from "../privacy/accountant.js";
 import type { Plan } from "./config.js";
+import { type Covered, coverageFrom, coveredSegments, segmentsLength } from "./coverage.js";
 import type { Accepted, Manifest } from "./messages.js";
+import type { Layout } from "./parameters.js";
 import type { SkillRow } from "./trainer.js";
 
 /** One site's line of a round. */
 export interface SiteRecord {
   readonly site: string;
+  /** Share of the model's numbers it trains, where not all. */
+  readonly covers?: number;
   readonly samples: number;
   readonly bytes: number;
   readonly seconds: number;
@@ -26,6 +30,8 @@ export interface RoundRecord {
   readonly refused: Readonly<Record<string, string>>;
   /** Length of the mean update. */
   readonly step: number;
+  /** Arrays that too few sites trained for the robust rule to guard. */
+  readonly unguarded?: readonly string[];
   /** Bytes of updates received; of one full float32 update. */
   readonly bytes: number;
   readonly fullBytes: number;
@@ -35,8 +41,20 @@ export interface RoundRecord {
   readonly void?: string;
 }
 
-export const siteRecord = (a: Accepted, manifest: Manifest | undefined): SiteRecord => ({
+export const siteRecord = (
+  a: Accepted,
+  manifest: Manifest | undefined,
+  layout: Layout,
+  shared: Covered,
+): SiteRecord => ({
   site: a.site,
+  ...(a.coverage === undefined
+    ? {}
+    : {
+        covers:
+          segmentsLength(coveredSegments(layout, coverageFrom(a.coverage, shared))) /
+          segmentsLength(coveredSegments(layout, shared)),
+      }),
   samples: a.samples,
   bytes: a.update.bytes,
   seconds: a.seconds,

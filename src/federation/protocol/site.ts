@@ -16,6 +16,16 @@ import type { Memory } from "../strategy/strategy.js";
 import { NAME, type Transport } from "../transport/transport.js";
 import { partsOf, updateSeed } from "./arrival.js";
 import { type Plan, planOf, type RunConfigInput } from "./config.js";
+import {
+  coverageText,
+  type Covered,
+  coveredArrays,
+  coveredSegments,
+  gathered,
+  gatheredOrZeros,
+  scattered,
+  sharedArrays,
+} from "./coverage.js";
 import { maskingRound, maskingScale } from "./masked-round.js";
 import {
   type Decision,
@@ -32,6 +42,7 @@ import {
   decodeMemory,
   encodeMemory,
   flatten,
+  flattenOnto,
   type Layout,
   type Parameters,
   personalSegments,
@@ -310,7 +321,7 @@ class Site {
     const seed = updateSeed(plan.config.seed, state.round, site);
     const budget = { ...plan.config.budget, ...(state.steps?.[site] ? { steps: state.steps[site] } : {}) };
     const started = performance.now();
-    const trained = await trainer.train(unflatten(model, layout), {
+    const result = await trainer.train(unflatten(model, layout), {
       budget,
       seed,
       signal,
@@ -318,6 +329,7 @@ class Site {
       ...(rule.proximal ? { proximal: { weight: rule.proximal.weight, anchor: named(rule.proximal.anchor) } } : {}),
     });
     const seconds = (performance.now() - started) / 1000;
+    const trained = { ...result, params: unflatten(flattenOnto(result.params, layout, model), layout) };
     const skill: SiteSkill = {
       ...(compareAlone ? { alone: await this.#alone(state, model, { budget, seed }) } : {}),
       together: await trainer.evaluate(unflatten(model, layout)),
@@ -344,29 +356,42 @@ class Site {
     const kept = await this.#store.get("alone");
     const before = kept ? new Float32Array(kept.slice().buffer) : model;
     const { params } = await trainer.train(unflatten(before, layout), { ...task, signal });
-    await this.#store.put("alone", new Uint8Array(flatten(params, layout).buffer));
-    return trainer.evaluate(params);
+    const after = flattenOnto(params, layout, before);
+    await this.#store.put("alone", new Uint8Array(after.buffer));
+    return trainer.evaluate(unflatten(after, layout));
   }
 
   /** Makes the update ready to send and keeps it, with both outcomes of the site's memory, before anything leaves. */
   async #prepare(state: RoundState, round: LocalRound): Promise<void> {
     const { site, trainer, shareSkill = true, onRound } = this.options;
     const plan = await this.#planOfRun();
-    const { model, shared, memory, trained, seconds, skill } = round;
+    const { model, shared: vectors, memory, trained, seconds, skill } = round;
     const { samples } = trainer.describe();
     const params = flatten(trained.params, state.layout);
     if (!allFinite(params))
       throw new FoehnError(
         `training at site '${site}' diverged in round ${state.round}; lower its learning rate or check its data`,
       );
-    // What stays here is, to the strategy and to the hub, as if it had not moved.
+    // What stays here, and what was not trained here, is to the strategy as if it had not moved.
+    const shared = sharedArrays(state.layout, plan.config.personal);
+    const covered = coveredArrays(state.layout, shared, trained.arrays);
     const kept = personalSegments(state.layout, plan.config.personal);
-    const leaving = withSegments(params, kept, model);
-    const done = plan.strategy.finish?.(memory, model, { ...trained, params: leaving, samples }, shared);
+    const still = coveredSegments(
+      state.layout,
+      covered.map((c) => !c),
+    );
+    const leaving = withSegments(params, still, model);
+    const coverage = coverageText(covered, shared);
+    if (plan.config.masking && coverage !== undefined)
+      throw new FoehnError(
+        `site '${site}' trains only some arrays of the model, but this run masks updates, for which every site must train all; give the site all variables or ask the hub for a run without masking`,
+      );
+    const done = plan.strategy.finish?.(memory, model, { ...trained, params: leaving, samples }, vectors);
     const change = difference(leaving, model);
-    const { payload, accepted, refused } = await this.#pack(state, change, done?.extras, memory);
+    const { payload, accepted, refused } = await this.#pack(state, covered, change, done?.extras, memory);
     if (kept.length > 0) await this.#store.put("personal", new Uint8Array(params.buffer));
-    for (const [name, vector] of done?.memory ?? []) accepted.set(name, vector);
+    for (const [name, vector] of done?.memory ?? [])
+      accepted.set(name, scattered(gatheredOrZeros(memory.get(name), still), still, vector.slice()));
     const update = { object: `site.${site}.${state.round}`, sha256: await sha256(payload), bytes: payload.length };
     const { steps, learningRate, momentum, loss } = trained;
     const manifest = await signed<Manifest>(
@@ -376,6 +401,7 @@ class Site {
         round: state.round,
         base: state.model.sha256,
         update,
+        ...(coverage === undefined ? {} : { coverage }),
         samples,
         steps,
         learningRate,
@@ -398,6 +424,7 @@ class Site {
   /** The update as it leaves: clipped, noised, and either masked or compressed. */
   async #pack(
     state: RoundState,
+    covered: Covered,
     change: Vector,
     extras: ReadonlyMap<string, Vector> | undefined,
     memory: Memory,
@@ -406,8 +433,13 @@ class Site {
     const { site } = this.options;
     const { privacy, seed, compression } = plan.config;
     const bounded = privacy ? clipped(change, privacy.clip) : change;
+    const segments = coveredSegments(state.layout, covered);
     if (plan.config.masking)
-      return { payload: await this.#masked(state, bounded), accepted: new Map(memory), refused: new Map(memory) };
+      return {
+        payload: await this.#masked(state, gathered(bounded, segments)),
+        accepted: new Map(memory),
+        refused: new Map(memory),
+      };
     // Noise must be secret: it comes from the machine, not from the run's seed.
     const safe = privacy?.noise
       ? noised(bounded, noiseDeviation(privacy.noise, privacy.clip), secretRandom())
@@ -421,18 +453,20 @@ class Site {
     for (const name of names) {
       const part = name === "" ? safe : (extras?.get(name) ?? zerosLike(change));
       const key = `feedback${name && `.${name}`}`;
+      const known = memory.get(key);
       const packed = compress(
         plan.codec,
         compression.feedback,
-        part,
-        memory.get(key),
+        gathered(part, segments),
+        known && gathered(known, segments),
         updateSeed(seed, state.round, site),
       );
       writer.varint(packed.payload.length);
       writer.bytes(packed.payload);
       if (compression.feedback !== "none") {
-        accepted.set(key, packed.memory);
-        refused.set(key, packed.refused);
+        const whole = (kept: Vector): Vector => scattered(kept, segments, known?.slice() ?? zerosLike(change));
+        accepted.set(key, whole(packed.memory));
+        refused.set(key, whole(packed.refused));
       }
     }
     return { payload: writer.done(), accepted, refused };

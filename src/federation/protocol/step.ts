@@ -1,9 +1,24 @@
-/** The hub's step: from the accepted updates of a round to the next model. The same updates give the same bits. */
+/**
+ * The hub's step: from the accepted updates of a round to the next model. The same updates give the same bits.
+ *
+ * Arrays that the same sites trained are stepped together, apart from the others: mean, robust rule and strategy see these sites
+ * and these arrays alone. What nobody trained in a round stays as it is, in the model and in the strategy's memory.
+ */
 import { aggregate, type BlockKernels } from "../aggregate/aggregate.js";
-import { norm, type Rows, type Vector } from "../aggregate/rows.js";
+import { norm, type Rows, type Vector, zeroVector } from "../aggregate/rows.js";
 import { staleness } from "../strategy/schedule.js";
 import { equally, type Memory, type UpdateFacts } from "../strategy/strategy.js";
 import type { Plan } from "./config.js";
+import {
+  coverageFrom,
+  type CoverageGroup,
+  coverageGroups,
+  coveredSegments,
+  gathered,
+  partOfRows,
+  scattered,
+  sharedArrays,
+} from "./coverage.js";
 import type { Accepted } from "./messages.js";
 import { layoutLength, layoutSegments, type Layout } from "./parameters.js";
 
@@ -15,8 +30,17 @@ export interface StepInput {
   readonly accepted: readonly Accepted[];
   /** One row an accepted update, in that order: changed parameters, then extras. */
   readonly rows: Rows;
-  readonly members: number;
+  /** What each member of the run trains, as far as is known: an entry a member. */
+  readonly members: readonly (string | undefined)[];
   readonly kernels?: BlockKernels;
+}
+
+export interface Stepped {
+  readonly model: Float32Array;
+  /** The aggregate of the updates; zeros where nobody trained. */
+  readonly mean: Float32Array;
+  /** Arrays that too few sites trained for the robust rule to guard: a hostile one among them would not be outvoted. */
+  readonly unguarded: string[];
 }
 
 /** Weights of the updates in the mean, late ones by their age; they sum to what the strategy's sum to. */
@@ -27,39 +51,96 @@ export function updateWeights(plan: Plan, accepted: readonly Accepted[]): number
   const age = staleness.polynomial(plan.config.schedule.staleness);
   const aged = weights.map((w, i) => w * age(facts[i].staleness));
   const [before, after] = [weights, aged].map((list) => list.reduce((s, w) => s + w, 0));
-  return aged.map((w) => (w * before) / after);
+  return after > 0 ? aged.map((w) => (w * before) / after) : aged;
 }
 
 /** The next model; changes `memory`. */
-export async function hubStep(input: StepInput): Promise<{ model: Float32Array; length: number }> {
-  const { plan, layout, rows, accepted, kernels } = input;
+export async function hubStep(input: StepInput): Promise<Stepped> {
+  const { plan, layout, rows, accepted, members, kernels } = input;
   const length = layoutLength(layout);
-  const rule = plan.rule(accepted.length);
-  const plain = rule.mix === undefined && rule.columns === undefined;
-  const byLayer = rule.name === "principal-directions";
-  const part = (index: number): Rows => ({
-    ...rows,
-    length,
-    read: (row, from, into) => rows.read(row, index * length + from, into),
-  });
-  const combined = (index: number, weights: readonly number[]): Promise<Vector> =>
-    plain
-      ? aggregate(part(index), { name: rule.name, weights }, { kernels })
-      : aggregate(part(index), rule, { kernels, segments: byLayer ? layoutSegments(layout) : undefined });
-  const mean = await combined(0, updateWeights(plan, accepted));
-  const extras = new Map<string, Vector>();
-  for (const [i, name] of (plan.strategy.extras ?? []).entries())
-    extras.set(name, await combined(i + 1, equally(accepted)));
-  return finishStep(input, mean, extras);
+  const shared = sharedArrays(layout, plan.config.personal);
+  const flags = (texts: readonly (string | undefined)[]) => texts.map((text) => coverageFrom(text, shared));
+  const groups = coverageGroups(layout, flags(accepted.map(({ coverage }) => coverage)), flags(members));
+  const out = begun(input);
+  const unguarded: string[] = [];
+  for (const group of groups) {
+    const some = group.updates.map((i) => accepted[i]);
+    const rule = plan.rule(some.length);
+    const combined = (part: number, weights: readonly number[]): Promise<Vector> => {
+      const own = partOfRows(rows, group.updates, group.segments, part * length);
+      if (!rule.mix && !rule.columns) return aggregate(own, { name: rule.name, weights }, { kernels });
+      return aggregate(own, rule, { kernels, segments: rule.byLayer ? layersOf(layout, group) : undefined });
+    };
+    if (plan.unguarded(some.length)) unguarded.push(...group.arrays.map((i) => layout[i].name));
+    const mean = await combined(0, updateWeights(plan, some));
+    const extras = new Map<string, Vector>();
+    for (const [i, name] of (plan.strategy.extras ?? []).entries())
+      extras.set(name, await combined(i + 1, equally(some)));
+    stepGroup(input, out, group, mean, extras);
+  }
+  return { model: out.model, mean: out.mean, unguarded };
 }
 
-/** The strategy's step with a mean at hand (masked rounds have no rows). */
-export function finishStep(
-  { plan, model, memory, accepted, members }: Omit<StepInput, "rows">,
-  mean: Vector,
-  extras: ReadonlyMap<string, Vector> = new Map(),
-): { model: Float32Array; length: number } {
-  const context = { extras, count: accepted.length, members: Math.max(members, accepted.length) };
-  const next = plan.strategy.step(memory, model, mean, context);
-  return { model: next instanceof Float32Array ? next : Float32Array.from(next), length: norm(mean) };
+/** The strategy's step with a mean of all shared arrays at hand: masked rounds have no rows. */
+export function maskedStep(input: Omit<StepInput, "rows">, mean: Vector): Stepped {
+  const { plan, layout, accepted, members } = input;
+  const shared = sharedArrays(layout, plan.config.personal);
+  const out = begun(input);
+  const group = {
+    updates: accepted.map((_, i) => i),
+    arrays: layout.flatMap((_, i) => (shared[i] ? [i] : [])),
+    segments: coveredSegments(layout, shared),
+    members: Math.max(members.length, accepted.length),
+  };
+  stepGroup(input, out, group, mean, new Map());
+  return { model: out.model, mean: out.mean, unguarded: [] };
 }
+
+interface Begun {
+  readonly model: Float32Array;
+  readonly mean: Float32Array;
+  /** The memory as it was: every group steps from it. */
+  readonly before: Memory;
+}
+
+const begun = ({ model, memory }: Omit<StepInput, "rows">): Begun => ({
+  model: model.slice(),
+  mean: new Float32Array(model.length),
+  before: new Map(memory),
+});
+
+/** [from, to) of each layer among the group's gathered numbers. */
+function layersOf(layout: Layout, { arrays }: CoverageGroup): [number, number][] {
+  const all = layoutSegments(layout);
+  let at = 0;
+  return arrays.map((i) => [at, (at += all[i][1] - all[i][0])]);
+}
+
+/** The strategy's step on a group's numbers; writes the model, the mean and the memory in their places. */
+function stepGroup(
+  { plan, model, memory }: Omit<StepInput, "rows">,
+  out: Begun,
+  { updates, segments, members }: CoverageGroup,
+  mean: Vector,
+  extras: ReadonlyMap<string, Vector>,
+): void {
+  const { strategy } = plan;
+  const single = (name: string): boolean => strategy.scalars?.includes(name) ?? false;
+  const own: Memory = new Map(
+    [...out.before].map(([name, vector]) => [name, single(name) ? vector : gathered(vector, segments)] as const),
+  );
+  const next = strategy.step(own, gathered(model, segments), mean, { extras, count: updates.length, members });
+  scattered(next, segments, out.model);
+  scattered(mean, segments, out.mean);
+  for (const [name, vector] of own) {
+    if (single(name)) memory.set(name, vector);
+    else {
+      const precision = vector instanceof Float64Array ? "float64" : "float32";
+      const before = memory.get(name) ?? zeroVector(model.length, precision);
+      memory.set(name, scattered(vector, segments, before.slice()));
+    }
+  }
+}
+
+/** Length of the aggregate. */
+export const stepLength = ({ mean }: Stepped): number => norm(mean);

@@ -20,6 +20,11 @@ export interface TrainingTask {
 
 export interface Trained {
   readonly params: Parameters;
+  /**
+   * Names of the arrays it trained; absent: all. The others may be missing from `params`: they are neither sent nor averaged with
+   * those of the sites that do train them.
+   */
+  readonly arrays?: readonly string[];
   readonly steps: number;
   /** Mean rate of the steps. */
   readonly learningRate: number;

@@ -61,6 +61,7 @@ function adaptive(
     ...fedAvg(),
     name: kind,
     source: "Reddi et al. 2021, Adaptive federated optimization",
+    scalars: ["round"],
     step(hub, model, mean) {
       const oldM = recall(hub, "m", model);
       const oldV = recall(hub, "v", model);

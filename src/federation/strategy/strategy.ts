@@ -60,6 +60,8 @@ export interface Strategy {
   /** Vectors of the hub's memory that sites receive with the model, and vectors sites send with their delta. */
   readonly shared?: readonly string[];
   readonly extras?: readonly string[];
+  /** Vectors of the hub's memory that are one number for the whole model, not one a parameter. */
+  readonly scalars?: readonly string[];
   /** The local rule of a site; `shared` holds the hub's shared vectors. */
   begin?(site: Memory, model: Vector, shared: ReadonlyMap<string, Vector>): LocalRule;
   /** The extras a site sends; the change to its memory is kept only once the hub has accepted the update. */
