@@ -320,10 +320,12 @@ class Site {
       unflatten(vector instanceof Float32Array ? vector : Float32Array.from(vector), layout);
     const seed = updateSeed(plan.config.seed, state.round, site);
     const budget = { ...plan.config.budget, ...(state.steps?.[site] ? { steps: state.steps[site] } : {}) };
+    const progress = state.round / plan.config.rounds;
     const started = performance.now();
     const result = await trainer.train(unflatten(model, layout), {
       budget,
       seed,
+      progress,
       signal,
       ...(rule.offset ? { offset: named(rule.offset) } : {}),
       ...(rule.proximal ? { proximal: { weight: rule.proximal.weight, anchor: named(rule.proximal.anchor) } } : {}),
@@ -331,7 +333,7 @@ class Site {
     const seconds = (performance.now() - started) / 1000;
     const trained = { ...result, params: unflatten(flattenOnto(result.params, layout, model), layout) };
     const skill: SiteSkill = {
-      ...(compareAlone ? { alone: await this.#alone(state, model, { budget, seed }) } : {}),
+      ...(compareAlone ? { alone: await this.#alone(state, model, { budget, seed, progress }) } : {}),
       together: await trainer.evaluate(unflatten(model, layout)),
       personal: await trainer.evaluate(trained.params),
     };
@@ -350,7 +352,7 @@ class Site {
   async #alone(
     { layout }: RoundState,
     model: Float32Array,
-    task: { budget: Plan["config"]["budget"]; seed: number },
+    task: { budget: Plan["config"]["budget"]; seed: number; progress: number },
   ): Promise<SkillRow[]> {
     const { trainer, signal } = this.options;
     const kept = await this.#store.get("alone");
@@ -564,6 +566,7 @@ class Site {
     const { params: personal } = await trainer.train(params, {
       budget: plan.config.budget,
       seed: updateSeed(plan.config.seed, state.round, site),
+      progress: 1,
       signal,
     });
     const skill: SiteSkill = {

@@ -15,6 +15,8 @@ export interface TrainingTask {
   readonly proximal?: { readonly weight: number; readonly anchor: Parameters };
   /** Fixes what is drawn: the same seed, parameters and data give the same result. */
   readonly seed: number;
+  /** How much of the run is over, 0 to 1, for rates that fall as it ends. */
+  readonly progress?: number;
   readonly signal?: AbortSignal;
 }
 
