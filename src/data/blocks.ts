@@ -131,13 +131,27 @@ export interface Strided {
   readonly offset: number;
 }
 
-/** Copies a box of `count` elements between two strided arrays; whole rows at once where both are contiguous. */
+/** Copies a box of `count` elements between two strided arrays; as much at once as is contiguous in both. */
 export function copyBlock(from: Strided, to: Strided, count: readonly number[]): void {
-  const rank = count.length;
-  if (rank === 0) {
+  if (count.length === 0) {
     to.data[to.offset] = from.data[from.offset];
     return;
   }
+  // an axis whose rows follow one another in both arrays is one with the axis inside it
+  const inner = count.length - 1;
+  const both = (axis: number): boolean =>
+    from.strides[axis] === from.strides[axis + 1] * count[axis + 1] &&
+    to.strides[axis] === to.strides[axis + 1] * count[axis + 1];
+  if (inner > 0 && both(inner - 1)) {
+    const joined = ({ data, strides, offset }: Strided): Strided => ({
+      data,
+      strides: [...strides.slice(0, inner - 1), strides[inner]],
+      offset,
+    });
+    copyBlock(joined(from), joined(to), [...count.slice(0, inner - 1), count[inner - 1] * count[inner]]);
+    return;
+  }
+  const rank = count.length;
   const n = count[rank - 1];
   const rows =
     from.strides[rank - 1] === 1 &&

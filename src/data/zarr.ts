@@ -13,6 +13,7 @@ import type { DType } from "../tensor/ndarray.js";
 import { decoded, type RawVariable } from "./cf.js";
 import type { Attributes, AttributeValue, Dataset, Variable } from "./dataset.js";
 import { type ChunkCache, chunkCache, readChunks } from "./zarr-chunks.js";
+import "./zstd.js";
 
 /** Where the keys of a hierarchy live: a directory, a zip file, an HTTP address, a Map. Keys begin with `/`. */
 export interface ZarrStore {

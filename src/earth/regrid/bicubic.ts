@@ -71,7 +71,7 @@ export function bicubicWeights(source: RectilinearGrid, target: Grid): RegridWei
       // across the seam of falling longitudes the bracket runs the other way
       const forward = x.high === x.low + 1 || x.low > x.high;
       const alongX = forward ? cubic(longitudeAt, x.low, x.share) : cubic(longitudeAt, x.high, 1 - x.share);
-      const alongY = cubic(lines.at, y.low, y.share);
+      const alongY = cubic((node) => lines.at(node), y.low, y.share);
       alongY.weights.forEach((wy, j) => {
         if (wy === 0) return;
         for (const { row: r, shift, share } of lines.rows(alongY.nodes[j]))

@@ -1,0 +1,96 @@
+/**
+ * Zstd as fast as this Node allows: the native decoder on the thread pool from Node 22.15 on; before, WebAssembly, on
+ * threads of its own once much is decoded (a thread's start costs as much as decoding some megabytes).
+ */
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import zlib from "node:zlib";
+import { decodeInline, setZstdDecoder } from "./zstd.js";
+
+type NativeZstd = (
+  bytes: Uint8Array,
+  options: { maxOutputLength: number },
+  done: (error: Error | null, out: Uint8Array) => void,
+) => void;
+
+const native = (zlib as unknown as { zstdDecompress?: NativeZstd }).zstdDecompress;
+
+/** Decoded bytes before threads are started. */
+const WARM_BYTES = 24 * 2 ** 20;
+/** Chunks smaller than this stay on the calling thread: handing over costs more than decoding. */
+const SMALL_BYTES = 128 * 2 ** 10;
+const MOST_THREADS = 4;
+
+/** Tests run the sources, whose worker is the built file. */
+const workerFile = new URL(
+  import.meta.url.replace("/src/data/", "/dist/data/").replace(/zstd\.node\.(ts|js)$/, "zstd-worker.node.js"),
+);
+
+interface Thread {
+  readonly worker: Worker;
+  readonly waiting: Map<number, { resolve: (out: Uint8Array) => void; reject: (error: Error) => void }>;
+}
+let threads: Thread[] = [];
+let sent = 0;
+let decoded = 0;
+
+export interface ZstdRequest {
+  readonly id: number;
+  readonly bytes: Uint8Array;
+  readonly size: number;
+}
+export interface ZstdReply {
+  readonly id: number;
+  readonly out?: Uint8Array;
+  readonly error?: string;
+}
+
+function start(): Thread {
+  const thread: Thread = { worker: new Worker(workerFile), waiting: new Map() };
+  const fail = (error: Error): void => {
+    threads = threads.filter((other) => other !== thread);
+    for (const { reject } of thread.waiting.values()) reject(error);
+    thread.waiting.clear();
+  };
+  thread.worker.on("message", ({ id, out, error }: ZstdReply) => {
+    const request = thread.waiting.get(id);
+    thread.waiting.delete(id);
+    if (thread.waiting.size === 0) thread.worker.unref();
+    if (out) request?.resolve(out);
+    else request?.reject(new Error(error));
+  });
+  thread.worker.on("error", fail);
+  thread.worker.on("exit", () => fail(new Error("the decoding thread ended")));
+  thread.worker.unref();
+  return thread;
+}
+
+function decodeOnThread(bytes: Uint8Array, size: number): Promise<Uint8Array> {
+  const most = Math.min(MOST_THREADS, availableParallelism());
+  if (threads.length < most && threads.every(({ waiting }) => waiting.size > 0)) threads.push(start());
+  const thread = threads.reduce((least, each) => (each.waiting.size < least.waiting.size ? each : least));
+  return new Promise((resolve, reject) => {
+    const id = sent++;
+    thread.waiting.set(id, { resolve, reject });
+    // a thread at work keeps the process alive, an idle one does not
+    thread.worker.ref();
+    thread.worker.postMessage({ id, bytes, size } satisfies ZstdRequest);
+  });
+}
+
+setZstdDecoder((bytes, size) => {
+  if (native)
+    return new Promise((resolve, reject) =>
+      native(bytes, { maxOutputLength: size }, (error, out) =>
+        error
+          ? reject(error)
+          : out.length === size
+            ? resolve(out)
+            : reject(new Error(`${out.length} of ${size} bytes were decoded`)),
+      ),
+    );
+  decoded += size;
+  return decoded < WARM_BYTES || size < SMALL_BYTES || availableParallelism() < 2
+    ? decodeInline(bytes, size)
+    : decodeOnThread(bytes, size);
+});
