@@ -8,7 +8,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { adamW } from "../src/engine/optimiser.js";
 import { he, initialise, scope, type Scope, zero } from "../src/engine/parameters.js";
-import { openInline } from "../src/engine/runtime.node.js";
+import { openRuntime } from "../src/engine/runtime.node.js";
 import { createTrainer } from "../src/engine/train.js";
 import { exportOnnx } from "../src/graph/export.js";
 import { Graph, type Tensor } from "../src/graph/graph.js";
@@ -60,7 +60,7 @@ interface Figures {
 
 /** Measured in a process of its own, so that its peak memory is its own. */
 export async function unetFigures(): Promise<Figures> {
-  const runtime = await openInline({ threads: 2 });
+  const runtime = await openRuntime();
   const { graph, scope: p, loss } = network(MICRO_BATCH);
   const parameters = initialise(p, { seed: 1 });
   const trainer = await createTrainer(runtime, { loss, parameters, optimiser: adamW({ weightDecay: 0 }) });

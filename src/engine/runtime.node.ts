@@ -39,11 +39,12 @@ export async function openInline(options: RuntimeOptions = {}): Promise<Runtime>
 
 /** What is asked of the worker (worker.node.ts); residents and sessions are known there by number. */
 export type Request =
-  | { kind: "load"; model: Uint8Array }
+  | { kind: "load"; model: Uint8Array; threads?: number }
   | { kind: "run"; session: number; feeds: Record<string, NdArray | number>; into: Record<string, number> }
   | { kind: "keep"; array: NdArray }
   | { kind: "read"; resident: number }
   | { kind: "write"; resident: number; array: NdArray }
+  | { kind: "clear" | "release"; resident: number }
   | { kind: "closeSession"; session: number };
 
 /** Tests run the sources, whose worker is the built file. */
@@ -85,6 +86,7 @@ export async function openRuntime(options: RuntimeOptions = {}): Promise<Runtime
       worker.postMessage({ id, request });
     });
 
+  const peers: Promise<Runtime>[] = [];
   const numbers = new WeakMap<object, number>();
   const numberOf = (handle: Resident): number => {
     const number = numbers.get(handle);
@@ -94,10 +96,11 @@ export async function openRuntime(options: RuntimeOptions = {}): Promise<Runtime
   return {
     device,
     threads,
-    async load(model) {
+    async load(model, { threads: perOperator } = {}) {
       const { session, inputs, outputs } = await ask<{ session: number; inputs: string[]; outputs: string[] }>({
         kind: "load",
         model,
+        threads: perOperator,
       });
       const handle: Session = {
         inputs,
@@ -122,7 +125,14 @@ export async function openRuntime(options: RuntimeOptions = {}): Promise<Runtime
     },
     read: (handle) => ask({ kind: "read", resident: numberOf(handle) }),
     write: (handle, array) => ask({ kind: "write", resident: numberOf(handle), array }),
+    clear: (handle) => ask({ kind: "clear", resident: numberOf(handle) }),
+    release: (handle) => ask({ kind: "release", resident: numberOf(handle) }),
+    async peers(count) {
+      while (peers.length < count) peers.push(openRuntime(options));
+      return Promise.all(peers.slice(0, count));
+    },
     close: async () => {
+      for (const peer of peers) await (await peer).close();
       worker.removeAllListeners("exit");
       failed = new FoehnError("the runtime is closed");
       await worker.terminate();

@@ -31,12 +31,19 @@ export interface Runtime {
   /** `cpu`, `wasm`, `webgpu`, ... */
   readonly device: string;
   readonly threads: number;
-  load(model: Uint8Array): Promise<Session>;
+  /** Makes a session; its operators run on `threads` threads, on all where left out. */
+  load(model: Uint8Array, options?: { threads?: number }): Promise<Session>;
   /** Copies an array to where the runtime computes. */
   keep(array: NdArray): Promise<Resident>;
   /** A copy of a resident's numbers. */
   read(resident: Resident): Promise<NdArray>;
   write(resident: Resident, array: NdArray): Promise<void>;
+  /** Writes zeros. */
+  clear(resident: Resident): Promise<void>;
+  /** Forgets an array; its memory is free once nothing runs on it. */
+  release(resident: Resident): Promise<void>;
+  /** That many further runtimes on the same device, which compute at the same time as this one and close with it; absent where there is one thread only. */
+  peers?(count: number): Promise<readonly Runtime[]>;
   close(): Promise<void>;
 }
 
@@ -76,10 +83,10 @@ export function ortRuntime(ort: OrtModule, options: { device: string; threads: n
   return {
     device,
     threads,
-    async load(model) {
+    async load(model, { threads: perOperator = threads } = {}) {
       const session = await ort.InferenceSession.create(model, {
         executionProviders: [provider],
-        intraOpNumThreads: threads,
+        intraOpNumThreads: perOperator,
         interOpNumThreads: 1,
         graphOptimizationLevel: "all",
         executionMode: "sequential",
@@ -129,6 +136,8 @@ export function ortRuntime(ort: OrtModule, options: { device: string; threads: n
         );
       target.data.set(array.data as never);
     },
+    clear: async (handle) => void resident(handle).data.fill(0 as never),
+    release: async (handle) => void tensors.delete(handle),
     close: async () => {},
   };
 }

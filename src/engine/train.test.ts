@@ -57,6 +57,56 @@ describe("createTrainer", () => {
     for (const [name, { data }] of pa) data.forEach((v, i) => expect(pb.get(name)!.data[i]).toBeCloseTo(v, 4));
   });
 
+  it("gives the one replica's step from two, and the same bits every time, resumed or not", async () => {
+    const runtime = await openRuntime({ threads: 2 });
+    const optimiser = chain(adamW(), trackAverage(0.9));
+    const task = () => regression({ rows: rows / 4 });
+    const cut = (a: typeof x, i: number) =>
+      float32([rows / 4, a.shape[1]], a.data.subarray((i * a.data.length) / 4, ((i + 1) * a.data.length) / 4));
+    const batches = [0, 1, 2, 3].map((i) => ({ x: cut(x, i), y: cut(y, i) }));
+    const run = async (options: { replicas?: number }, breakAfter = Infinity) => {
+      let trainer = await createTrainer(runtime, { ...task(), optimiser, clipNorm: 0.5, ...options });
+      const losses: number[] = [];
+      for (let i = 0; i < 6; i++) {
+        losses.push((await trainer.train(batches, { learningRate: 0.01 })).loss);
+        if (i + 1 !== breakAfter) continue;
+        const saved = { parameters: await trainer.parameters(), state: await trainer.state() };
+        await trainer.close();
+        trainer = await createTrainer(runtime, { ...task(), optimiser, clipNorm: 0.5, ...saved, ...options });
+      }
+      const end = {
+        losses,
+        parameters: await trainer.parameters(),
+        average: await trainer.parameters({ average: true }),
+      };
+      await trainer.close();
+      return end;
+    };
+    const one = await run({ replicas: 1 });
+    const two = await run({});
+    two.losses.forEach((v, i) => expect(v).toBeCloseTo(one.losses[i], 5));
+    for (const [name, { data }] of two.parameters)
+      data.forEach((v, i) => expect(v).toBeCloseTo(one.parameters.get(name)!.data[i], 4));
+    expect(two.parameters).not.toEqual(one.parameters); // summed in another order: two replicas did run
+    expect(await run({})).toEqual(two);
+    expect(await run({}, 3)).toEqual(two);
+    await runtime.close();
+  });
+
+  it("refuses replicas where there is one thread of compute", async () => {
+    const runtime = await openInline({ threads: 2 });
+    const trainer = await createTrainer(runtime, { ...regression({ rows }), optimiser: adamW(), replicas: 2 });
+    await expect(
+      trainer.train(
+        [
+          { x, y },
+          { x, y },
+        ],
+        { learningRate: 0.01 },
+      ),
+    ).rejects.toThrow(/openRuntime/);
+  });
+
   it("begun anew from other numbers takes the very steps of a new trainer", async () => {
     const runtime = await openInline({ threads: 1 });
     const { loss, parameters } = regression({ rows });

@@ -2,25 +2,25 @@
  * A training step in three small graphs, all run by ONNX Runtime on arrays that never leave it:
  *
  * 1. `gradient`: the model, its loss and their derivatives for one micro-batch, added to what earlier micro-batches gave;
- * 2. `norm`: the global norm of the sum, so that a bad step is seen before it is taken;
+ * 2. `norm`: the sums of all replicas added up, and their global norm, so that a bad step is seen before it is taken;
  * 3. `update`: clipping and the optimiser, one chain of nodes a parameter, written over the parameters in place.
  *
  * A step over many samples runs graph 1 several times on few: activations then fit the processor's caches and memory does
- * not grow with the batch.
+ * not grow with the batch. Several micro-batches are worked on at once where there are threads for it (replicas.ts).
  *
  *     const trainer = await createTrainer(runtime, { loss, parameters, optimiser: adamW() });
  *     const { loss, gradientNorm } = await trainer.step(microBatches, { learningRate: 1e-3 });
  */
 import { FoehnError, GraphError } from "../errors.js";
 import { exportOnnx } from "../graph/export.js";
-import { gradients } from "../graph/grad.js";
-import { Graph, type Tensor } from "../graph/graph.js";
-import { add, concat, emit, mul, reduceSum, reshape, sqrt, sub } from "../graph/ops.js";
+import type { Tensor } from "../graph/graph.js";
 import { type NdArray, zeros } from "../tensor/ndarray.js";
 import { firstNonFinite } from "./diagnose.js";
 import type { Optimiser } from "./optimiser.js";
 import type { Parameters } from "./parameters.js";
-import type { Feeds, Resident, Runtime } from "./runtime.js";
+import { keepReplica, openTeam, prefixed, replicasFor, type Team } from "./replicas.js";
+import type { Feeds, Resident, Runtime, Session } from "./runtime.js";
+import { gradientGraph, normGraph, slotName, updateGraph } from "./step-graphs.js";
 
 export interface TrainerOptions {
   /** A scalar: the mean loss of one micro-batch. Its graph is the model. */
@@ -36,6 +36,12 @@ export interface TrainerOptions {
   clipNorm?: number;
   /** State saved by `state()`, to go on from. */
   state?: TrainerState;
+  /**
+   * How many micro-batches are worked on at once, each on an equal part of the runtime's threads. Where left out, as many as
+   * there are threads, if the first step's micro-batches share out equally among them. Sums of another number of replicas are
+   * rounded otherwise: a run that is to be repeated to the bit keeps the number.
+   */
+  replicas?: number;
 }
 
 /** What a resumed run needs besides the parameters: the optimiser's arrays and how many steps were taken. */
@@ -54,8 +60,8 @@ export interface StepResult {
 export interface Trainer {
   /** Steps taken so far. */
   readonly step: number;
-  /** Milliseconds spent so far in each of the three graphs. */
-  readonly timings: { readonly gradient: number; readonly norm: number; readonly update: number };
+  /** Milliseconds spent so far in each of the three graphs, and in carrying gradients and parameters between replicas. */
+  readonly timings: Readonly<Record<"gradient" | "norm" | "update" | "exchange", number>>;
   /** One optimiser step over equally large micro-batches; throws, changing nothing, where the loss or gradient is not finite. */
   train(microBatches: readonly Feeds[], options: { learningRate: number }): Promise<StepResult>;
   /** The evaluation loss of a micro-batch with the parameters as they stand, or with their running average. */
@@ -71,9 +77,6 @@ export interface Trainer {
   close(): Promise<void>;
 }
 
-/** Where an optimiser part keeps a slot: `1.m/blocks.0.w`. */
-const slotName = (part: number, slot: string, parameter: string): string => `${part}.${slot}/${parameter}`;
-
 export async function createTrainer(runtime: Runtime, options: TrainerOptions): Promise<Trainer> {
   const { loss, evaluation = loss, optimiser, clipNorm = Infinity, trainable = () => true, state } = options;
   const { graph } = loss;
@@ -83,15 +86,14 @@ export async function createTrainer(runtime: Runtime, options: TrainerOptions): 
   const trained = graph.parameters.filter((p) => trainable(p.name));
   if (trained.length === 0) throw new GraphError(`no parameter of graph '${graph.name}' is trainable`);
 
-  const gradientSession = await runtime.load(gradientGraph(loss, trained));
-  const normSession = await runtime.load(normGraph(trained));
+  const model = gradientGraph(loss, trained);
   const updateSession = await runtime.load(updateGraph(trained, optimiser));
   const lossSession = await runtime.load(exportOnnx(evaluation.graph, { outputs: new Map([["loss", evaluation]]) }));
 
   // Everything that lives beside the sessions
-  const kept = new Map<string, Resident>();
-  for (const { name } of graph.parameters) kept.set(name, await runtime.keep(options.parameters.get(name)!));
-  const sums = new Map<string, Resident>();
+  const numbers = new Map(graph.parameters.map(({ name }) => [name, options.parameters.get(name)!]));
+  const first = await keepReplica(runtime, numbers, trained);
+  const { parameters: kept, sums } = first;
   const slots = new Map<string, Resident>();
   /** How every slot begins, given the parameters' numbers. */
   const freshSlots = (parameters: ReadonlyMap<string, NdArray>): [string, NdArray][] =>
@@ -103,7 +105,6 @@ export async function createTrainer(runtime: Runtime, options: TrainerOptions): 
         ]),
       ),
     );
-  for (const p of trained) sums.set(p.name, await runtime.keep(zeros("float32", p.shape)));
   for (const [name, fresh] of freshSlots(options.parameters)) {
     const saved = state?.arrays.get(name);
     if (state && !saved)
@@ -111,9 +112,8 @@ export async function createTrainer(runtime: Runtime, options: TrainerOptions): 
     slots.set(name, await runtime.keep(saved ?? fresh));
   }
   const parameterFeeds = Object.fromEntries(kept);
-  const sumFeeds = Object.fromEntries([...sums].map(([name, r]) => [`sum/${name}`, r]));
+  const sumFeeds = prefixed("sum/", sums);
   const slotFeeds = Object.fromEntries(slots);
-  const gradientTargets = Object.fromEntries([...sums].map(([name, r]) => [`gradient/${name}`, r]));
   const updateTargets: Record<string, Resident> = {};
   for (const p of trained) updateTargets[`next/${p.name}`] = kept.get(p.name)!;
   for (const [name, resident] of slots) updateTargets[`next/${name}`] = resident;
@@ -125,8 +125,16 @@ export async function createTrainer(runtime: Runtime, options: TrainerOptions): 
     return Object.fromEntries(trained.map((p) => [p.name, slots.get(slotName(part, "average", p.name))!]));
   };
 
+  /** Opened by the first step, which tells how many micro-batches there are to share out. */
+  const openAll = async (microBatches: number): Promise<{ team: Team; normSession: Session }> => {
+    const size = options.replicas ?? (runtime.peers ? replicasFor(microBatches, runtime.threads) : 1);
+    const team = await openTeam(first, { model, size, trained });
+    return { team, normSession: await runtime.load(normGraph(trained, size)) };
+  };
+  let opened: ReturnType<typeof openAll> | undefined;
+
   let step = state?.step ?? 0;
-  const timings = { gradient: 0, norm: 0, update: 0 };
+  const timings = { gradient: 0, norm: 0, update: 0, exchange: 0 };
   const timed = async <T>(part: keyof typeof timings, work: Promise<T>): Promise<T> => {
     const began = performance.now();
     const result = await work;
@@ -139,16 +147,12 @@ export async function createTrainer(runtime: Runtime, options: TrainerOptions): 
     },
     timings,
     async train(microBatches, { learningRate }) {
-      for (const p of trained) await runtime.write(sums.get(p.name)!, zeros("float32", p.shape));
-      let total = 0;
-      for (const batch of microBatches) {
-        const { loss: value } = await timed(
-          "gradient",
-          gradientSession.run({ ...batch, ...parameterFeeds, ...sumFeeds }, { into: gradientTargets }),
-        );
-        total += Number(value.data[0]);
-      }
-      const { norm } = await timed("norm", normSession.run(sumFeeds));
+      const { team, normSession } = await (opened ??= openAll(microBatches.length));
+      const losses = await timed("gradient", team.gradient(microBatches));
+      const others = await timed("exchange", team.otherSums());
+      const into = team.size > 1 ? prefixed("total/", sums) : {};
+      const { norm } = await timed("norm", normSession.run({ ...sumFeeds, ...others }, { into }));
+      const total = losses.reduce((a, b) => a + b, 0);
       const mean = 1 / microBatches.length;
       const result = { loss: total * mean, gradientNorm: Number(norm.data[0]) * mean };
       if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradientNorm)) {
@@ -170,6 +174,7 @@ export async function createTrainer(runtime: Runtime, options: TrainerOptions): 
         "update",
         updateSession.run({ ...parameterFeeds, ...sumFeeds, ...slotFeeds, ...scalarFeeds }, { into: updateTargets }),
       );
+      await timed("exchange", team.share(sums.keys()));
       step++;
       return result;
     },
@@ -196,95 +201,16 @@ export async function createTrainer(runtime: Runtime, options: TrainerOptions): 
       for (const [name, resident] of kept) await runtime.write(resident, parameters.get(name)!);
       for (const [name, fresh] of freshSlots(parameters))
         await runtime.write(slots.get(name)!, given.get(name) ?? fresh);
+      if (opened) await (await opened).team.share(kept.keys());
       step = 0;
     },
     async close() {
-      for (const session of [gradientSession, normSession, updateSession, lossSession]) await session.close();
+      const { team, normSession } = (await opened) ?? {};
+      await team?.close();
+      for (const session of [normSession, updateSession, lossSession]) await session?.close();
+      for (const resident of [...kept.values(), ...sums.values(), ...slots.values()]) await runtime.release(resident);
     },
   };
 }
 
 const number = (value: number): NdArray => ({ dtype: "float32", shape: [], data: Float32Array.of(value) });
-
-/** The model's loss and, for each trained parameter, what was summed so far plus this micro-batch's gradient. */
-function gradientGraph(loss: Tensor, trained: readonly Tensor[]): Uint8Array {
-  const { graph } = loss;
-  const grads = gradients(loss, trained);
-  const outputs = new Map<string, Tensor>([["loss", loss]]);
-  trained.forEach((p, i) =>
-    outputs.set(`gradient/${p.name}`, addTo(graph.input(`sum/${p.name}`, "float32", p.shape), grads[i])),
-  );
-  return exportOnnx(graph, { outputs });
-}
-
-/** sum + gradient, where a matrix product can take the sum as its own third argument at no cost. */
-function addTo(sum: Tensor, gradient: Tensor): Tensor {
-  const made = gradient.producer;
-  const product = made?.op === "Reshape" ? made.inputs[0]!.producer : made;
-  if (product?.op !== "Gemm" || product.inputs[2]) return add(sum, gradient);
-  const [a, b] = product.inputs;
-  return reshape(emit("Gemm", [a, b, reshape(sum, product.outputs[0].shape)], product.attributes)[0], gradient.shape);
-}
-
-/** sqrt of the sum of squares over all gradients (Pascanu et al. 2013). */
-function normGraph(trained: readonly Tensor[]): Uint8Array {
-  const graph = new Graph("norm");
-  const squares = trained.map(
-    (p) => emit("ReduceSumSquare", [graph.input(`sum/${p.name}`, "float32", p.shape)], { keepdims: 0 })[0],
-  );
-  graph.output(
-    "norm",
-    sqrt(
-      reduceSum(
-        concat(
-          squares.map((s) => reshape(s, [1])),
-          0,
-        ),
-      ),
-    ),
-  );
-  return exportOnnx(graph);
-}
-
-/**
- * The optimiser: parameter - rate * update, and each part's new state. Every array is read by one node before its new value
- * is written, so that old and new may share memory.
- */
-function updateGraph(trained: readonly Tensor[], optimiser: Optimiser): Uint8Array {
-  const graph = new Graph("update");
-  const scale = graph.input("scale", "float32", []);
-  const rate = graph.input("rate", "float32", []);
-  const scalars = optimiser.map((transform, part) =>
-    Object.fromEntries(
-      Object.keys(transform.scalars?.(1) ?? {}).map((name) => [name, graph.input(`${part}.${name}`, "float32", [])]),
-    ),
-  );
-  for (const { name, shape } of trained) {
-    const parameter = graph.input(name, "float32", shape);
-    let update = mul(graph.input(`sum/${name}`, "float32", shape), scale);
-    const contexts = optimiser.map((transform, part) => ({
-      name,
-      parameter,
-      scalars: scalars[part],
-      slots: Object.fromEntries(
-        Object.entries(transform.slots(shape)).map(([slot, s]) => [
-          slot,
-          graph.input(slotName(part, slot, name), "float32", s.shape),
-        ]),
-      ),
-    }));
-    optimiser.forEach((transform, part) => {
-      const written = transform.write(update, contexts[part]);
-      update = written.update;
-      for (const [slot, next] of Object.entries(written.slots ?? {}))
-        graph.output(`next/${slotName(part, slot, name)}`, next);
-    });
-    const next = sub(parameter, mul(update, rate));
-    graph.output(`next/${name}`, next);
-    optimiser.forEach((transform, part) => {
-      for (const [slot, value] of Object.entries(transform.after?.(next, contexts[part]) ?? {}))
-        graph.output(`next/${slotName(part, slot, name)}`, value);
-    });
-  }
-  return exportOnnx(graph);
-}
