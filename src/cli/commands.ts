@@ -30,6 +30,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     summary: "score a forecast against the truth and every baseline",
     load: () => import("./verify.js"),
   },
+  { name: "export", summary: "a trained run as one ONNX file in physical units", load: () => import("./export.js") },
   { name: "serve", summary: "show a report on localhost", load: () => import("./serve.js") },
   { name: "doctor", summary: "what this machine has", load: () => import("./doctor.js") },
   { name: "bench", summary: "measure Foehn beside its yardsticks", load: () => import("./bench.js") },

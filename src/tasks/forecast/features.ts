@@ -202,12 +202,19 @@ function conditionOf(n: Normaliser, { time, lead, elapsed }: Jump): number[] {
     Math.cos(2 * Math.PI * fraction),
     Math.sin(2 * Math.PI * fraction),
   ];
-  const days = (steps: number) => (steps * n.step) / 86_400_000;
-  const x = lead / n.leadSteps;
   return [
     ...turn(dayOfYear(time, n.calendar) / 365.25),
     ...turn(hourOfDay(time) / 24),
     ...turn(hourOfDay(time + lead * n.step) / 24),
+    ...leadCondition(n, lead, elapsed),
+  ];
+}
+
+/** The part of the condition that does not depend on the date: lead (5) and elapsed (2). */
+export function leadCondition(n: Pick<Normaliser, "leadSteps" | "step">, lead: number, elapsed: number): number[] {
+  const days = (steps: number) => (steps * n.step) / 86_400_000;
+  const x = lead / n.leadSteps;
+  return [
     2 * x - 1,
     n.leadSteps > 1 ? (2 * Math.log(lead)) / Math.log(n.leadSteps) - 1 : 0,
     Math.exp(-days(lead)),

@@ -77,9 +77,10 @@ interface Shift {
   readonly back: (x: Tensor) => Tensor;
 }
 
-function jump(
+/** u(t + L) from states (newest first), written into their graph. */
+export function jump(
   p: Scope,
-  { model, normaliser }: NetworkOptions,
+  { model, normaliser }: Pick<NetworkOptions, "model" | "normaliser">,
   states: readonly Tensor[],
   slow: Tensor | undefined,
   inputs: JumpInputs,

@@ -4,7 +4,9 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Runtime } from "../../engine/runtime.js";
 import { openInline } from "../../engine/runtime.node.js";
-import { readSeries, type Series } from "../series.js";
+import { dayOfYear, hourOfDay } from "../../earth/time.js";
+import { float32 } from "../../tensor/ndarray.js";
+import { readSeries, type Series, stateAt } from "../series.js";
 import { type ForecastConfig, parseForecastConfig } from "./config.js";
 import { layerRates } from "./groups.js";
 import { trainedLeads } from "./leads.js";
@@ -12,8 +14,9 @@ import { trainRun } from "./make.node.js";
 import { createPredictor } from "./rollout.js";
 import { openRun } from "./run.node.js";
 import { departuresOf } from "./samples.js";
-import { travellingWaves } from "./testing/waves.js";
-import { normaliserFor } from "./train.js";
+import { portableModel } from "./portable.js";
+import { HEIGHT, travellingWaves, WIDTH } from "./testing/waves.js";
+import { normaliserFor, pastOf } from "./train.js";
 
 const config = (changes: { forecast?: object; training?: object; model?: object } = {}): ForecastConfig =>
   parseForecastConfig({
@@ -130,3 +133,55 @@ describe("fine-tuning", () => {
     expect((await openRun(path.join(folder, "base"))).calibration).toBeDefined();
   });
 });
+
+describe("a forecast as one ONNX file", () => {
+  it.each([
+    ["iterative", { method: "iterative", history: 2, slowMeans: [2] }],
+    ["direct", { method: "direct", history: 2 }],
+    ["randomised", { method: "randomised" }],
+  ])("takes and gives physical units: equal to the %s roll-out, over midnight and New Year", async (name, forecast) => {
+    const dataset = travellingWaves({ steps: 1500 });
+    const long = await readSeries(dataset);
+    const settings = config({ forecast, training: { steps: 4, seeds: 2 } });
+    const model = await trainRun({ run: path.join(folder, `portable-${name}`), config: settings, dataset, runtime });
+    const { normaliser: n } = model;
+    const past = pastOf(settings);
+    const departures = departuresOf(n, long);
+    const predictor = await createPredictor(runtime, model);
+    const session = await runtime.load(portableModel(model, { leads: [1, 2, 4] }));
+    // 2001-12-31 12 UTC: the leads go into the next year
+    for (const index of [900, 364 * 4 + 2]) {
+      const start = departures.start(index, past);
+      const states = concatenated(
+        Array.from({ length: past.history }, (_, j) => stateAt(long, index - past.history + 1 + j)),
+      );
+      const scalar = (v: number) => float32([1], Float32Array.of(v));
+      const { forecast: out } = await session.run({
+        states: float32([1, past.history, 1, HEIGHT, WIDTH], states),
+        day_of_year: scalar(dayOfYear(start.time, n.calendar)),
+        hour: scalar(hourOfDay(start.time)),
+        days_in_year: scalar(365),
+        // In the channel's units, without the factor of samples.ts
+        ...(past.slowDays.length > 0
+          ? {
+              slow: float32(
+                [1, 1, 1, HEIGHT, WIDTH],
+                start.slow[0].map((v, p) => (v / 1.5) * n.anomaly[p]),
+              ),
+            }
+          : {}),
+      });
+      let at = 0;
+      for await (const { states: expected } of predictor.rollout([start], [1, 2, 4])) {
+        const part = (out.data as Float32Array).subarray(at * expected[0].length, (at + 1) * expected[0].length);
+        expected[0].forEach((v, p) => expect(Math.abs(part[p] - v)).toBeLessThan(2e-3)); // 280 K in single precision
+        at++;
+      }
+      expect(at).toBe(3);
+    }
+    await predictor.close();
+  });
+});
+
+const concatenated = (parts: readonly Float32Array[]): Float32Array =>
+  Float32Array.from(parts.flatMap((part) => [...part]));
