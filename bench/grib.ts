@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { decodeField } from "../src/data/grib/decode.js";
 import { encodeMessage } from "../src/data/grib/encode-grib2.js";
 import { indexGrib } from "../src/data/grib/scan.js";
-import { memorySource } from "../src/data/grib/source.js";
+import { memorySource } from "../src/data/byte-source.js";
 import { random } from "../src/tensor/random.js";
 import { type BenchRow, row } from "./row.js";
 

@@ -3,7 +3,7 @@
  * what came is as long as was said. Works wherever `fetch` is.
  */
 import { DataError } from "../errors.js";
-import type { ByteSource } from "./grib/source.js";
+import type { ByteSource } from "./byte-source.js";
 import type { ZarrStore } from "./zarr.js";
 
 export interface HttpOptions {

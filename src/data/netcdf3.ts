@@ -10,7 +10,7 @@ import { type DType, sizeOf, stridesOf, TYPED_ARRAYS, type TypedArray } from "..
 import { type Block, product } from "./blocks.js";
 import { decoded, type RawVariable } from "./cf.js";
 import type { Attributes, AttributeValue, Dataset } from "./dataset.js";
-import type { ByteSource } from "./grib/source.js";
+import type { ByteSource } from "./byte-source.js";
 
 type NcType = Exclude<DType, "float16" | "bfloat16" | "bool"> | "char";
 

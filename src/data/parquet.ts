@@ -2,7 +2,7 @@
 import { type AsyncBuffer, parquetMetadataAsync, parquetRead } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { DataError } from "../errors.js";
-import type { ByteSource } from "./grib/source.js";
+import type { ByteSource } from "./byte-source.js";
 import type { Column, Table } from "./table.js";
 
 /** Reads a Parquet table. */

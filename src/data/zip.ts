@@ -3,7 +3,7 @@ import ZipFileStore from "@zarrita/storage/zip";
 import { DataError } from "../errors.js";
 import type { NdArray } from "../tensor/ndarray.js";
 import { type Dataset, memoryDataset, type MemoryVariable } from "./dataset.js";
-import type { ByteSource } from "./grib/source.js";
+import type { ByteSource } from "./byte-source.js";
 import { parseNpy } from "./npy.js";
 import { openZarr, type ZarrStore } from "./zarr.js";
 

@@ -6,7 +6,6 @@
  * say their size, zarrita's codec has the last word on.
  */
 import { registry } from "zarrita";
-import numcodecsZstd from "numcodecs/zstd";
 import { ZSTDDecoder } from "zstddec";
 
 /** Decodes a frame that says it holds `size` bytes. */
@@ -50,23 +49,36 @@ export function frameContentSize(bytes: Uint8Array): number | undefined {
   return width === 4 ? view.getUint32(at, true) : Number(view.getBigUint64(at, true));
 }
 
-class ZstdCodec {
+interface Codec {
+  encode(bytes: Uint8Array): Promise<Uint8Array>;
+  decode(bytes: Uint8Array): Promise<Uint8Array>;
+}
+
+/** zarrita's own, as it was registered before this module. */
+const theirs = registry.get("zstd")!;
+
+class ZstdCodec implements Codec {
   readonly kind = "bytes_to_bytes";
-  readonly #own: { encode(bytes: Uint8Array): Promise<Uint8Array>; decode(bytes: Uint8Array): Promise<Uint8Array> };
+  readonly #configuration: unknown;
   constructor(configuration: unknown) {
-    this.#own = numcodecsZstd.fromConfig(configuration as { level: number }) as never;
+    this.#configuration = configuration;
   }
   static fromConfig(configuration: unknown): ZstdCodec {
     return new ZstdCodec(configuration);
   }
-  encode(bytes: Uint8Array): Promise<Uint8Array> {
-    return this.#own.encode(bytes);
+  async #theirs(): Promise<Codec> {
+    const entry = (await theirs()) as unknown as { fromConfig(configuration: unknown): Codec };
+    return entry.fromConfig(this.#configuration);
+  }
+  async encode(bytes: Uint8Array): Promise<Uint8Array> {
+    return (await this.#theirs()).encode(bytes);
   }
   async decode(bytes: Uint8Array): Promise<Uint8Array> {
     const size = frameContentSize(bytes);
-    if (size === undefined || size === 0 || size > LARGEST) return this.#own.decode(bytes);
-    return decoder(bytes, size).catch(() => this.#own.decode(bytes));
+    if (size === undefined || size === 0 || size > LARGEST) return (await this.#theirs()).decode(bytes);
+    return decoder(bytes, size).catch(async () => (await this.#theirs()).decode(bytes));
   }
 }
 
-for (const name of ["zstd", "numcodecs.zstd"]) registry.set(name, async () => ZstdCodec);
+for (const name of ["zstd", "numcodecs.zstd"])
+  registry.set(name, () => Promise.resolve(ZstdCodec as unknown as Awaited<ReturnType<typeof theirs>>));

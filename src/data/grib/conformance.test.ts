@@ -6,7 +6,7 @@ import { decodeField } from "./decode.js";
 import { openGrib } from "./open-grib.js";
 import { parameterOfField } from "./parameters.js";
 import { indexGrib } from "./scan.js";
-import { memorySource } from "./source.js";
+import { memorySource } from "../byte-source.js";
 
 const SHARED = process.env["FOEHN_SHARED"] ?? join(import.meta.dirname, "../../../../shared");
 const folder = join(SHARED, "data/conform-grib");

@@ -7,7 +7,7 @@ import { healpixCoordinates } from "./healpix.js";
 import { unpackRunLength } from "./packing/run-length.js";
 import { projectionOf } from "./projections.js";
 import { indexGrib } from "./scan.js";
-import { memorySource } from "./source.js";
+import { memorySource } from "../byte-source.js";
 
 const fixture = (name: string) => new Uint8Array(readFileSync(new URL(`fixtures/${name}`, import.meta.url)));
 const json = <T>(name: string) => JSON.parse(new TextDecoder().decode(fixture(name))) as T;

@@ -12,7 +12,7 @@ import { unpackJpeg2000, unpackPng } from "./packing/image.js";
 import { unpackRunLength } from "./packing/run-length.js";
 import { reverseOddRows, type Rows, unpackSecondOrder1, unpackSecondOrder2 } from "./packing/second-order.js";
 import { unpackSpectralComplex, unpackSpectralSimple } from "./packing/spectral.js";
-import type { ByteSource } from "./source.js";
+import type { ByteSource } from "../byte-source.js";
 
 /** Above this a field is taken for damaged: 2^28 points, a reduced Gaussian grid O8000, are 2 GB of float64. */
 export const MAX_POINTS = 2 ** 28;

@@ -11,7 +11,7 @@ import { unpackCcsds } from "./packing/ccsds.js";
 import { CCSDS_OPTIONS, encodeCcsds } from "./packing/ccsds-encode.js";
 import { parameterOfField } from "./parameters.js";
 import { indexGrib } from "./scan.js";
-import { memorySource } from "./source.js";
+import { memorySource } from "../byte-source.js";
 
 const latitude = Array.from({ length: 19 }, (_, j) => 90 - 10 * j);
 const longitude = Array.from({ length: 36 }, (_, i) => 10 * i);

@@ -1,7 +1,7 @@
 /**
  * GRIB editions 1 and 2, read and written without a native library; runs in Node and in a browser.
  *
- *     const source = await openFileSource("forecast.grib2"); // Node: file-source.node.ts. Anywhere: memorySource(bytes)
+ *     const source = await openFileSource("forecast.grib2"); // Node: ../byte-source.node.ts. Anywhere: memorySource(bytes)
  *     const dataset = await openGrib(source, "forecast.grib2", { onClose: () => source.close() });
  *     const t500 = await variable(dataset, "t").read({ time: 0, level: 3 });
  *
@@ -22,5 +22,5 @@ export { openGrib, type OpenGribOptions } from "./open-grib.js";
 export { type Parameter, parameterNamed, parameterOf, parameterOfField } from "./parameters.js";
 export { type GribIndex, indexGrib } from "./scan.js";
 export { mergeRanges, parseSidecar, type SidecarEntry, type SidecarRange } from "./sidecar.js";
-export { type ByteSource, memorySource, windowed } from "./source.js";
+export { type ByteSource, memorySource, windowed } from "../byte-source.js";
 export { gribMessages, type WriteGribOptions } from "./write-grib.js";

@@ -6,7 +6,7 @@ import { dataVariables, memoryDataset, resolveSelection, select } from "../datas
 import { encodeGrib2, encodeMessage, type FieldToEncode } from "./encode-grib2.js";
 import { openGrib } from "./open-grib.js";
 import { indexGrib } from "./scan.js";
-import { memorySource } from "./source.js";
+import { memorySource } from "../byte-source.js";
 import { gribMessages } from "./write-grib.js";
 
 const HOUR = 3_600_000;

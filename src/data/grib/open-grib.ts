@@ -1,7 +1,7 @@
 /**
  * A GRIB file as a `Dataset`: headers are read once, values only when asked for, message by message.
  *
- *     const source = await openFileSource("gfs.grib2");       // file-source.node.ts; or memorySource(bytes)
+ *     const source = await openFileSource("gfs.grib2");       // ../byte-source.node.ts; or memorySource(bytes)
  *     const dataset = await openGrib(source, "gfs.grib2");
  *     const t850 = await variable(dataset, "t").read({ time: 0, level: 3 });
  *
@@ -27,7 +27,7 @@ import type { GribField, Packing } from "./field.js";
 import { fingerprint, type Grid, gridShape } from "./grid.js";
 import { GribError } from "./octets.js";
 import { describe, indexGrib } from "./scan.js";
-import type { ByteSource } from "./source.js";
+import type { ByteSource } from "../byte-source.js";
 
 export interface OpenGribOptions {
   /** A field of more points is refused rather than allocated. */

@@ -9,7 +9,7 @@ import type { Grid } from "./grid.js";
 import { level1 } from "./levels.js";
 import { GribError, octets, type Octets } from "./octets.js";
 import { readGrid1 } from "./read-grid1.js";
-import type { ByteSource } from "./source.js";
+import type { ByteSource } from "../byte-source.js";
 import { duration, instant } from "./times.js";
 
 /** No header section has a reason to be longer; a longer one is damaged. */

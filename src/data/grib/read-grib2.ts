@@ -8,7 +8,7 @@ import { GribError, octets, type Octets } from "./octets.js";
 import { type Product, readProduct } from "./product2.js";
 import { readGrid2 } from "./read-grid2.js";
 import { readRepresentation, type Representation } from "./representation2.js";
-import type { ByteSource } from "./source.js";
+import type { ByteSource } from "../byte-source.js";
 import { instant } from "./times.js";
 
 /** Header sections 1 to 5 are read whole; a longer one is damaged (a list of points per row has 4 bytes a row). */

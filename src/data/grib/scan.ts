@@ -9,7 +9,7 @@ import type { Grid } from "./grid.js";
 import { GribError, octets } from "./octets.js";
 import { readGrib1 } from "./read-grib1.js";
 import { readGrib2 } from "./read-grib2.js";
-import { type ByteSource, windowed } from "./source.js";
+import { type ByteSource, windowed } from "../byte-source.js";
 
 /** A message that could not be read: where it begins, and why. */
 export interface GribProblem {

@@ -1,7 +1,7 @@
 /** A file on disk as a `ByteSource`. */
 import { open } from "node:fs/promises";
-import { DataError } from "../../errors.js";
-import type { ByteSource } from "./source.js";
+import { DataError } from "../errors.js";
+import type { ByteSource } from "./byte-source.js";
 
 export interface FileSource extends ByteSource {
   close(): Promise<void>;

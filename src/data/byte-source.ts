@@ -1,6 +1,6 @@
 /**
- * Where a GRIB reader's bytes come from: anything that knows its size and gives a range. A file on Node lives in
- * `file-source.node.ts`; a browser wraps a `Blob` or HTTP range requests in the same two members.
+ * Where a reader's bytes come from: anything that knows its size and gives a range. A file on Node lives in
+ * `byte-source.node.ts`, an address in `http.ts`; a browser wraps a `Blob` in the same two members.
  */
 
 /**
