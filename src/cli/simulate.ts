@@ -4,63 +4,53 @@ import { float32 } from "../tensor/ndarray.js";
 import { attributes, coordinates, simulate, simulationLayout, type SimulationLayout } from "../simulator/simulate.js";
 import type { SimulationConfig } from "../simulator/config.js";
 import { UsageError } from "../errors.js";
+import type { Saved } from "../simulator/atmosphere.js";
+import { writeRestart } from "./simulate-restart.js";
 import type { CommandFactory } from "./commands.js";
 import { commandWith, list, numeric } from "./options.js";
+import { type AtmosphereFlags, atmosphereConfig, withAtmosphere } from "./simulate-options.js";
 import { bar, duration, type Output, output, timeLeft } from "./output.js";
 
-interface SimulateFlags {
-  model: string;
-  truncation: string;
-  levels?: number;
+interface SimulateFlags extends AtmosphereFlags {
   days?: number;
   years?: number;
   every: string;
-  seed: number;
-  start?: string;
-  spinup?: number;
   variables?: string[];
   pressureLevels?: string[];
+  checkpoint?: string;
   out: string;
   json?: boolean;
   quiet?: boolean;
 }
 
 export const command: CommandFactory = () =>
-  commandWith(
-    "simulate",
-    "Makes an atmosphere: global weather from physics alone, as a dataset.",
-    "foehn simulate --model moist --truncation T31 --years 2 --every 6h --seed 1 --out sim.zarr",
+  withAtmosphere(
+    commandWith(
+      "simulate",
+      "Makes an atmosphere: global weather from physics alone, as a dataset.",
+      "foehn simulate --model moist --truncation T31 --years 2 --every 6h --seed 1 --out sim.zarr",
+    ),
   )
-    .option("--model <name>", "barotropic, shallow-water, dry or moist", "dry")
-    .option("--truncation <T>", "spectral truncation: T21, T31, T42, ...", "T21")
-    .option("--levels <n>", "sigma levels", numeric)
-    .option("--days <n>", "days of weather", numeric)
+    .option("--days <n>", "days of weather (default: 90)", numeric)
     .option("--years <n>", "years of weather", numeric)
     .option("--every <hours>", "hours between outputs, such as 6h", "6h")
-    .option("--seed <n>", "of the first perturbation", numeric, 0)
-    .option("--start <date>", "first day")
-    .option("--spinup <days>", "days run before and thrown away", numeric)
     .option("--variables <names>", "comma-separated; all where left out", list)
     .option("--pressure-levels <hPa>", "comma-separated", list)
+    .option("--checkpoint <file>", "the state at the end, from which --restart goes on")
     .requiredOption("--out <path>", "Zarr store")
     .action(async (flags: SimulateFlags) => {
       const out = output(flags);
+      if (flags.years !== undefined && flags.days !== undefined)
+        throw new UsageError("give --days or --years, not both");
       const config: Partial<SimulationConfig> = {
-        model: flags.model as SimulationConfig["model"],
-        truncation: numeric(flags.truncation.replace(/^T/i, "")),
+        ...(await atmosphereConfig(flags)),
         everyHours: numeric(flags.every.replace(/h$/, "")),
-        seed: flags.seed,
         days: flags.years === undefined ? (flags.days ?? 90) : flags.years * 365.25,
-        ...(flags.levels === undefined ? {} : { levels: flags.levels }),
-        ...(flags.start === undefined ? {} : { start: flags.start }),
-        ...(flags.spinup === undefined ? {} : { spinupDays: flags.spinup }),
         ...(flags.variables ? { variables: flags.variables } : {}),
         ...(flags.pressureLevels ? { pressureLevels: flags.pressureLevels.map(numeric) } : {}),
       };
-      if (flags.years !== undefined && flags.days !== undefined)
-        throw new UsageError("give --days or --years, not both");
       const began = performance.now();
-      const layout = await simulateTo(flags.out, config, out);
+      const layout = await simulateTo(flags.out, config, out, flags);
       const seconds = (performance.now() - began) / 1000;
       const years = layout.config.days / 365.25;
       out.result(
@@ -74,11 +64,12 @@ export async function simulateTo(
   target: string,
   given: Partial<SimulationConfig>,
   out: Output,
+  { checkpoint }: { checkpoint?: string } = {},
 ): Promise<SimulationLayout> {
   const layout = simulationLayout(given);
-  const axes = coordinates(layout);
+  const axes = { ...coordinates(layout), ...layout.statics };
   const dims: Record<string, number> = {};
-  for (const [name, { data }] of Object.entries(axes)) dims[name] = data.shape[0];
+  for (const [name, { data }] of Object.entries(coordinates(layout))) dims[name] = data.shape[0];
   const writer = await createZarr(target, {
     dims,
     attrs: attributes(layout.config),
@@ -107,7 +98,10 @@ export async function simulateTo(
       out.progress(
         `${bar(day / days)} ${spinup ? "spinning up" : "simulating"}, day ${day.toFixed(0)} of ${days.toFixed(0)}  ${yearsPerDay.toFixed(0)} years a day  ${timeLeft(began, day / days)} left`,
       );
-    for await (const { fields } of simulate(layout.config, { onProgress })) {
+    const onState = async (saved: () => Saved): Promise<void> => {
+      if (checkpoint && time === layout.times.length) await writeRestart(checkpoint, layout.config, saved());
+    };
+    for await (const { fields } of simulate(layout.config, { onProgress, onState })) {
       for (const { name, shape } of layout.variables)
         await writer.write(name, { time }, float32(shape.slice(1), fields[name]));
       time++;

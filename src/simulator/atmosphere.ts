@@ -14,6 +14,9 @@ export interface Saved {
 export interface Atmosphere {
   readonly transform: SphericalTransform;
   readonly stepSeconds: number;
+  /** What stands still, [latitude][longitude]: the ground's geopotential (J/kg) and the share of land (0 to 1), where there are any. */
+  readonly surfaceGeopotential?: Float64Array;
+  readonly land?: Float64Array;
   /** Steps done. */
   readonly steps: number;
   step(): void;

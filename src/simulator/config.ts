@@ -65,7 +65,7 @@ const DEFAULTS: Omit<SimulationConfig, "step" | "levels" | "variables"> = {
   orography: "none",
   seasons: 0,
   land: "none",
-  slabDepth: 20,
+  slabDepth: 50,
   seasonal: true,
   diurnal: false,
   co2: 280,

@@ -35,6 +35,7 @@ export function primitiveAtmosphere(model: PrimitiveModel): Atmosphere {
     transform: model.transform,
     stepSeconds: model.stepSeconds,
     timing: model.timing,
+    surfaceGeopotential: model.surfaceGeopotential,
     get steps() {
       return model.steps;
     },

@@ -130,7 +130,7 @@ export function moistPhysics(options: MoistPhysicsOptions): MoistPhysics {
     for (let j = 0; j < nlat; j++) {
       const secant = 1 / Math.sqrt(1 - mu[j] * mu[j]);
       const sunshineOfDay = dailyInsolation(mu[j], declination);
-      const reflected = albedo(mu[j]);
+      const reflected = [albedo(mu[j]), albedo(mu[j], 1)];
       const weight = weights[j] / (2 * nlon);
       for (let i = 0; i < nlon; i++) {
         const point = j * nlon + i;
@@ -166,7 +166,8 @@ export function moistPhysics(options: MoistPhysicsOptions): MoistPhysics {
           noon === undefined
             ? sunshineOfDay
             : momentInsolation(mu[j], declination, 2 * Math.PI * (noon + i / nlon - 0.5));
-        const absorbedSunshine = (1 - reflected) * sunshine;
+        const bright = reflected[0] + land[point] * (reflected[1] - reflected[0]);
+        const absorbedSunshine = (1 - bright) * sunshine;
         const { downAtGround, upAtTop } = longWave(T, transmission, j * L, Ts, absorbed);
         for (let k = 0; k < L; k++)
           dT[k] = ((absorbed[k] + sunshineShare[k] * absorbedSunshine) * gravity) / (cp * dp[k]);

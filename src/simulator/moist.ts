@@ -73,6 +73,8 @@ export function moistAtmosphere(config: SimulationConfig, clock: MoistClock): Mo
     transform,
     stepSeconds: model.stepSeconds,
     timing: model.timing,
+    surfaceGeopotential: model.surfaceGeopotential,
+    land,
     model,
     ground,
     means: () => slow.means(),

@@ -1,9 +1,10 @@
 /**
- * Grey radiation (Frierson, Held and Zurita-Gotor 2006): one long-wave band of prescribed optical depth that CO2 thickens, and
- * sunshine absorbed by the ground and a little by the air.
+ * Radiation after Frierson, Held and Zurita-Gotor (2006): one long-wave band of prescribed optical depth that CO2 thickens, a
+ * window beside it through which the ground shines into space (Geen, Czaja and Haigh 2016 have one too), and sunshine absorbed
+ * by the ground and a little by the air. Without the window the tropopause is too warm, and storms too weak under it.
  *
  *     tau(sigma, phi) = (tau_e + (tau_p - tau_e) sin^2(phi)) (f sigma + (1 - f) sigma^4) (1 + c log2(CO2 / 280 ppm))
- *     F_up, F_down:   dF/dtau = +-(F - sigma_SB T^4), level by level with transmission exp(-dtau)
+ *     F_up, F_down:   dF/dtau = +-(F - (1 - w) sigma_SB T^4), level by level with transmission exp(-dtau);  window: w sigma_SB T_s^4
  */
 import type { SigmaLevels } from "./levels.js";
 import { STEFAN_BOLTZMANN } from "./thermodynamics.js";
@@ -11,9 +12,11 @@ import { STEFAN_BOLTZMANN } from "./thermodynamics.js";
 /** W/m^2. */
 export const SOLAR_CONSTANT = 1360;
 
-export const TAU_EQUATOR = 7.6;
-export const TAU_POLE = 3.2;
-const LINEAR_SHARE = 0.1;
+export const TAU_EQUATOR = 9.5;
+export const TAU_POLE = 4.3;
+const LINEAR_SHARE = 0.2;
+/** Share w of a black body's radiation that no gas absorbs. */
+const WINDOW = 0.2;
 
 /** Transmission exp(-dtau) of every level at one latitude, into `out`; `thickening` is c log2(CO2 / 280 ppm). */
 export function transmissions(
@@ -45,27 +48,28 @@ export function longWave(
   const L = temperature.length;
   let down = 0;
   for (let k = 0; k < L; k++) {
-    const emitted = (1 - transmission[at + k]) * blackBody(temperature[k]);
+    const emitted = (1 - WINDOW) * (1 - transmission[at + k]) * blackBody(temperature[k]);
     const next = down * transmission[at + k] + emitted;
     absorbed[k] = down - next;
     down = next;
   }
-  let up = blackBody(ground);
+  const shining = blackBody(ground);
+  let up = (1 - WINDOW) * shining;
   for (let k = L - 1; k >= 0; k--) {
-    const emitted = (1 - transmission[at + k]) * blackBody(temperature[k]);
+    const emitted = (1 - WINDOW) * (1 - transmission[at + k]) * blackBody(temperature[k]);
     const next = up * transmission[at + k] + emitted;
     absorbed[k] += up - next;
     up = next;
   }
-  return { downAtGround: down, upAtTop: up };
+  return { downAtGround: down, upAtTop: up + WINDOW * shining };
 }
 
-/** Optical depth of the air to sunshine: it keeps 39 % of what is not reflected (Earth's some 33 %: grey air cools more than real air, and rain follows the difference), as Earth's does, most of it low down where the vapour is. */
-const SUNSHINE_DEPTH = 0.5;
+/** Optical depth of the air to sunshine: it keeps a third of what is not reflected, as Earth's does, where the vapour is (sigma^4). */
+const SUNSHINE_DEPTH = 0.4;
 
 /** The share of the sunshine that is not reflected which every level takes, and last what the ground takes; they sum to 1. */
 export function sunshineShares(levels: SigmaLevels): Float64Array {
-  const left = levels.half.map((sigma) => Math.exp(-SUNSHINE_DEPTH * sigma * sigma));
+  const left = levels.half.map((sigma) => Math.exp(-SUNSHINE_DEPTH * sigma ** 4));
   return Float64Array.from({ length: levels.count + 1 }, (_, k) =>
     k < levels.count ? left[k] - left[k + 1] : left[levels.count],
   );
@@ -90,5 +94,10 @@ export function momentInsolation(mu: number, sineDeclination: number, hourAngle:
   return SOLAR_CONSTANT * Math.max(0, mu * sineDeclination + cos * Math.cos(hourAngle));
 }
 
-/** Reflected share of sunshine: bright ice and low sun towards the poles, 0.30 over the globe. */
-export const albedo = (mu: number): number => 0.25 + 0.25 * mu ** 4;
+/** What an ice sheet (land beyond 62 degrees) reflects more than open water there. */
+const ICE = 0.2;
+const ICE_LINE = Math.sin((62 * Math.PI) / 180);
+
+/** Reflected share of sunshine: low sun and ice brighten the poles, 0.30 over the globe; `land` from 0 to 1. */
+export const albedo = (mu: number, land = 0): number =>
+  0.24 + 0.08 * mu ** 2 + 0.3 * mu ** 8 + (Math.abs(mu) > ICE_LINE ? ICE * land : 0);

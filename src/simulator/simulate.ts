@@ -59,6 +59,8 @@ export interface SimulationLayout {
     readonly shape: readonly number[];
     readonly attrs: Readonly<Record<string, string | number>>;
   }[];
+  /** What stands still: `geopotential_at_surface` over mountains, `land_sea_mask` where there is land. */
+  readonly statics: Readonly<Record<string, MemoryVariable>>;
 }
 
 const MS = 1000;
@@ -93,7 +95,7 @@ export function simulationLayout(given: Partial<SimulationConfig>): SimulationLa
 }
 
 function layoutOf(config: SimulationConfig): SimulationLayout {
-  const { transform } = atmosphere({ ...config, spinupDays: 0 });
+  const { transform, surfaceGeopotential, land } = atmosphere({ ...config, spinupDays: 0 });
   const { nlat, nlon, latitudes, longitudes } = transform;
   const times = outputTimes(config);
   return {
@@ -101,6 +103,12 @@ function layoutOf(config: SimulationConfig): SimulationLayout {
     latitudes,
     longitudes,
     times,
+    statics: {
+      ...(surfaceGeopotential && config.orography !== "none"
+        ? { geopotential_at_surface: still("surface_geopotential", "m2 s-2", surfaceGeopotential, transform) }
+        : {}),
+      ...(land && config.land !== "none" ? { land_sea_mask: still("land_area_fraction", "1", land, transform) } : {}),
+    },
     variables: config.variables.map((name) => {
       const { onLevels, attrs } = variableInfo(name)!;
       const level = onLevels ? [config.pressureLevels.length] : [];
@@ -111,6 +119,19 @@ function layoutOf(config: SimulationConfig): SimulationLayout {
         attrs: attrs as Record<string, string | number>,
       };
     }),
+  };
+}
+
+function still(
+  standard: string,
+  units: string,
+  values: Float64Array,
+  { nlat, nlon }: { nlat: number; nlon: number },
+): MemoryVariable {
+  return {
+    dims: ["latitude", "longitude"],
+    data: ndarray("float32", [nlat, nlon], Float32Array.from(values)),
+    attrs: { standard_name: standard, long_name: standard.replaceAll("_", " "), units },
   };
 }
 
@@ -190,7 +211,7 @@ export async function simulateDataset(
     { dims, data: ndarray("float32", shape, data[i]), attrs },
   ]);
   return memoryDataset(
-    { ...coordinates(layout), ...Object.fromEntries(variables) },
+    { ...coordinates(layout), ...layout.statics, ...Object.fromEntries(variables) },
     {
       source: `simulation (${layout.config.model}, T${layout.config.truncation}, seed ${layout.config.seed})`,
       attrs: attributes(layout.config),

@@ -9,8 +9,8 @@ import { LATENT_HEAT, saturationHumidity } from "./thermodynamics.js";
 import type { SphericalTransform } from "./transform.js";
 
 /** Exchange coefficients over water and land. */
-export const DRAG_WATER = 1.0e-3;
-export const DRAG_LAND = 3.0e-3;
+export const DRAG_WATER = 0.8e-3;
+export const DRAG_LAND = 2.0e-3;
 export const EXCHANGE = 1.1e-3;
 /** m/s, added to the wind in quadrature: gusts where the mean wind is weak. */
 export const GUST = 3;
@@ -98,8 +98,9 @@ export function surfaceFluxes(
   dT[k] += (friction * (u[k] * u[k] + v[k] * v[k])) / cp;
 }
 
-/** Where mixing ends (sigma), and its times (s) where the air is stable and where it is not. */
-const MIXED_BELOW = 0.76;
+/** Where the mixing of water and of momentum ends (sigma) in stable air, and its times (s) where the air is stable and where it is not. */
+const MOIST_BELOW = 0.76;
+const STRESS_BELOW = 0.85;
 const STABLE_TIME = 86_400;
 const UNSTABLE_TIME = 4 * 3600;
 
@@ -113,7 +114,7 @@ export function mixing(setting: SurfaceSetting, column: MoistColumn, height: Flo
   for (let k = T.length - 2; k >= 0; k--) {
     const energy = cp * (T[k + 1] - T[k]) + gravity * (height[k + 1] - height[k]);
     const unstable = energy > 0;
-    if (!unstable && sigma[k + 1] < MIXED_BELOW) continue;
+    if (!unstable && sigma[k + 1] < MOIST_BELOW) continue;
     // Mass exchanged, Pa/s: of the thinner layer in the given time.
     const rate = Math.min(dp[k], dp[k + 1]) / (unstable ? UNSTABLE_TIME : STABLE_TIME);
     const up = rate / dp[k];
@@ -126,6 +127,7 @@ export function mixing(setting: SurfaceSetting, column: MoistColumn, height: Flo
     const moisture = q[k + 1] - q[k];
     dq[k] += up * moisture;
     dq[k + 1] -= down * moisture;
+    if (!unstable && sigma[k + 1] < STRESS_BELOW) continue;
     const east = u[k + 1] - u[k];
     const north = v[k + 1] - v[k];
     du[k] += up * east;
