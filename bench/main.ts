@@ -6,6 +6,7 @@ const GROUPS: Readonly<Record<string, () => Promise<BenchRow[]>>> = {
     ...(await (await import("./engine.js")).engineRows()),
     ...(await (await import("./unet.js")).unetRows()),
   ],
+  models: async () => (await import("./models.js")).modelRows(),
   data: async () => (await import("./grib.js")).gribRows(),
   simulator: async () => (await import("./simulator.js")).simulatorRows(),
   verify: async () => (await import("./verify.js")).verifyRows(),
@@ -19,6 +20,11 @@ if (words[0] === "--vit") {
 }
 if (words[0] === "--unet") {
   process.stdout.write(JSON.stringify(await (await import("./unet.js")).unetFigures()));
+  process.exit(0);
+}
+if (words[0] === "--climax" || words[0] === "--climatelearn") {
+  const { climaxFigures, climatelearnFigures } = await import("./models.js");
+  process.stdout.write(JSON.stringify(await (words[0] === "--climax" ? climaxFigures() : climatelearnFigures())));
   process.exit(0);
 }
 const json = words.includes("--json");
