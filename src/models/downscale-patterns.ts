@@ -26,7 +26,7 @@ export const patterns: DownscaleArchitecture<PatternsConfig> = {
   stride: () => 1,
   write(p, { fields, condition, context, channels, dropout }, config) {
     const [batch, , rows, columns] = fields.shape;
-    let h = context;
+    let h = context();
     config.filters.forEach((width, i) => (h = gelu(conv3(p.child(`conv.${i}`), h, width))));
     const flat = reshape(h, [batch, sizeOf(h.shape.slice(1))]);
     const drop = (t: typeof flat) => dropout?.apply(t, { rate: config.dropout, axes: [0, 1] }) ?? t;

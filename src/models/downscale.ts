@@ -17,8 +17,8 @@ export interface DownscaleInputs {
   readonly fields: Tensor;
   /** Season and hour [batch, condition]. */
   readonly condition: Tensor;
-  /** The whole coarse predictors, normalised [batch, predictor, row, column]. */
-  readonly context: Tensor;
+  /** The whole coarse predictors, normalised [batch, predictor, row, column]; made an input where asked for. */
+  readonly context: () => Tensor;
   /** How many maps to give back. */
   readonly channels: number;
   readonly dropout?: Dropout;

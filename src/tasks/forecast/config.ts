@@ -3,7 +3,7 @@
  * A wrong key or value is refused with its path and the nearest right one.
  */
 import { z } from "zod";
-import { nearest, UsageError } from "../../errors.js";
+import { parseWith } from "../config.js";
 
 const date = z.string().regex(/^\d{4}(-\d\d(-\d\d(T\d\d(:\d\d)*Z?)?)?)?$/, "write a date as YYYY-MM-DD");
 const period = z.tuple([date, date]);
@@ -85,31 +85,5 @@ export const forecastSchema = z.strictObject({
 export type ForecastConfig = z.output<typeof forecastSchema>;
 
 /** Checks and completes a configuration; `source` names its file in errors. */
-export function parseForecastConfig(given: unknown, source = "the configuration"): ForecastConfig {
-  const result = forecastSchema.safeParse(given);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const path = issue.path.join(".");
-  if (issue.code === "unrecognized_keys") {
-    const [key] = issue.keys;
-    const known = keysAt(issue.path);
-    const near = nearest(key, known);
-    throw new UsageError(
-      `${source}: there is no setting '${path ? `${path}.` : ""}${key}'${near ? `; did you mean '${near}'?` : `. Here are known: ${known.join(", ")}`}`,
-    );
-  }
-  throw new UsageError(`${source}: ${path || "the whole"}: ${issue.message}`);
-}
-
-/** The settings that the schema has at a path. */
-function keysAt(path: readonly PropertyKey[]): string[] {
-  let node: unknown = forecastSchema;
-  for (const step of path) node = unwrapped(node)?.shape[step as string];
-  return Object.keys(unwrapped(node)?.shape ?? {});
-}
-
-function unwrapped(node: unknown): { shape: Record<string, unknown> } | undefined {
-  let inner = node as { shape?: Record<string, unknown>; unwrap?: () => unknown } | undefined;
-  while (inner && !inner.shape && inner.unwrap) inner = inner.unwrap() as typeof inner;
-  return inner?.shape ? { shape: inner.shape } : undefined;
-}
+export const parseForecastConfig = (given: unknown, source?: string): ForecastConfig =>
+  parseWith(forecastSchema, given, source);

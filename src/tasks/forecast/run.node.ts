@@ -141,7 +141,10 @@ export async function openLog(
 }
 
 /** The best parameters of every network of a run whose training is done. */
-export async function trainedMembers(run: string, config: ForecastConfig): Promise<Parameters[]> {
+export async function trainedMembers(
+  run: string,
+  config: { readonly training: { readonly seeds: number } },
+): Promise<Parameters[]> {
   const store = checkpointStore(run);
   const members: Parameters[] = [];
   for (let k = 1; k <= config.training.seeds; k++) {

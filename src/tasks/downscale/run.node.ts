@@ -1,0 +1,109 @@
+/** A downscaling run on disk: the files of a forecasting run, with `normalisation.safetensors` of its own and a `task` in `config.yaml`. */
+import { existsSync } from "node:fs";
+import { mkdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { parse, stringify } from "yaml";
+import { openDataset } from "../../data/open.node.js";
+import { writeWhole } from "../../data/files.node.js";
+import type { Runtime } from "../../engine/runtime.js";
+import { DataError, UsageError } from "../../errors.js";
+import { decodeSafetensors, encodeSafetensors } from "../../tensor/safetensors.js";
+import { checkpointStore, openLog, readParameters, trainedMembers } from "../forecast/run.node.js";
+import type { TrainEvent } from "../forecast/train.js";
+import { type DownscaleConfig, parseDownscaleConfig } from "./config.js";
+import { fitDownscaling, type Fitted, packFitted, unpackFitted } from "./fitted.js";
+import { downscaleModel } from "./network.js";
+import { type Pairs, readPairs, splitOf } from "./pairs.js";
+import type { DownscaleModel } from "./predict.js";
+import { trainDownscaling } from "./train.js";
+
+const file = (run: string, name: string): string => path.join(run, name);
+const member = (stem: string, k: number, ending: string): string => `${stem}${k === 1 ? "" : `-${k}`}.${ending}`;
+
+/** The pairs of fields that a configuration names, from files. */
+export const pairsOf = (config: DownscaleConfig): Promise<Pairs> => readPairs(config, (name) => openDataset(name));
+
+export interface TrainDownscaleRunOptions {
+  readonly run: string;
+  readonly config: DownscaleConfig;
+  readonly pairs: Pairs;
+  readonly runtime: Runtime;
+  readonly resume?: boolean;
+  readonly onEvent?: (event: TrainEvent) => void;
+}
+
+/** Trains into the folder `run` and leaves a finished run there. */
+export async function trainDownscaleRun(options: TrainDownscaleRunOptions): Promise<DownscaleModel> {
+  const { run, config, pairs, runtime, resume = false, onEvent } = options;
+  await begin(run, config, () => fitDownscaling(pairs, config, splitOf(pairs, config).train), resume);
+  const fitted = await readFitted(run); // what is on disk is what is used, resumed or not
+  const store = checkpointStore(run);
+  const log = await openLog(run, store, config.training.seeds);
+  const began = performance.now();
+  for await (const event of trainDownscaling({ runtime, pairs, config, fitted, store })) {
+    await log({ ...event, seconds: (performance.now() - began) / 1000 });
+    onEvent?.(event);
+  }
+  const members = await trainedMembers(run, config);
+  const { rows, columns } = pairs.grid;
+  const { metadata } = packFitted(fitted);
+  for (const [k, parameters] of members.entries()) {
+    const onnx = downscaleModel(parameters, config, fitted, { batch: 1, rows, columns }, metadata);
+    await writeWhole(file(run, member("model", k + 1, "onnx")), onnx);
+    await writeWhole(file(run, member("params", k + 1, "safetensors")), encodeSafetensors(parameters));
+  }
+  return { config, fitted, members };
+}
+
+/** Makes the folder of a new run. Refuses one that already holds a run, unless it is to be gone on with. */
+async function begin(run: string, config: DownscaleConfig, fit: () => Fitted, resume: boolean): Promise<void> {
+  const text = stringify(config);
+  if (existsSync(file(run, "config.yaml"))) {
+    if (!resume)
+      throw new UsageError(`${run} already holds a run: go on with it by --resume, or name another folder with --out`);
+    if (stringify(await readDownscaleConfig(run)) !== text)
+      throw new UsageError(
+        `${run}/config.yaml differs from the configuration given: resume with the same one, or train into another folder`,
+      );
+    return;
+  }
+  const { arrays, metadata } = packFitted(fit());
+  await mkdir(run, { recursive: true });
+  await writeWhole(file(run, "normalisation.safetensors"), encodeSafetensors(arrays, metadata));
+  await writeWhole(file(run, "config.yaml"), text);
+}
+
+export async function readDownscaleConfig(run: string): Promise<DownscaleConfig> {
+  const name = file(run, "config.yaml");
+  const text = await readFile(name, "utf8").catch((cause: unknown) => {
+    throw new DataError(run, "this is not the folder of a run: it has no config.yaml", { cause });
+  });
+  const given = parse(text) as { task?: string };
+  if (given.task !== "downscale")
+    throw new DataError(
+      run,
+      `this run is for the task '${given.task}'; downscaling needs one trained by 'foehn train --task downscale'`,
+    );
+  return parseDownscaleConfig(given, name);
+}
+
+async function readFitted(run: string): Promise<Fitted> {
+  const name = file(run, "normalisation.safetensors");
+  const bytes = await readFile(name).catch((cause: unknown) => {
+    throw new DataError(name, "it cannot be read; train the model first, or name the folder of a finished run", {
+      cause,
+    });
+  });
+  const { tensors, metadata } = decodeSafetensors(bytes, name);
+  return unpackFitted(tensors, metadata, name);
+}
+
+/** A finished run, ready to downscale. */
+export async function openDownscaleRun(run: string): Promise<DownscaleModel> {
+  const config = await readDownscaleConfig(run);
+  const fitted = await readFitted(run);
+  const members = [];
+  for (let k = 1; k <= config.training.seeds; k++)
+    members.push(await readParameters(file(run, member("params", k, "safetensors"))));
+  return { config, fitted, members };
+}
