@@ -19,6 +19,8 @@ export interface Rule {
   readonly weights?: readonly number[];
   /** Meant for each layer apart (`segments`). */
   readonly byLayer?: boolean;
+  /** Needs a trusted direction as its first reference. */
+  readonly trusts?: boolean;
 }
 
 /** Arithmetic on blocks; `kernels-onnx.node.ts` gives a faster one for large models. */
@@ -208,7 +210,7 @@ const RULES: Record<string, (options: RuleOptions) => Omit<Rule, "name">> = {
   "centred-clipping": ({ radius = 1, steps = 3 }) => ({ mix: mixes.centredClipping({ radius, steps }) }),
   flag: ({ rank = 7 }) => ({ mix: mixes.flag({ rank, keepLength: true }) }),
   "principal-directions": () => ({ mix: mixes.principalDirections(), byLayer: true }),
-  fltrust: () => ({ mix: mixes.trustedDirection() }),
+  fltrust: () => ({ mix: mixes.trustedDirection(), trusts: true }),
 };
 const MIXES: Record<string, (options: RuleOptions) => Mix> = {
   clip: ({ radius = 2 }) => mixes.clipping(radius),

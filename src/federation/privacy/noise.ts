@@ -1,6 +1,12 @@
 /** Bounding and blurring an update before it leaves a site (Gaussian mechanism; McMahan et al. 2018). */
-import type { Random } from "../../tensor/random.js";
+import { type Random, random } from "../../tensor/random.js";
 import { norm, scaled, tabulate, type Vector } from "../aggregate/rows.js";
+
+/** Normal numbers from the machine's secure source. */
+export function secretRandom(): Random {
+  const words = crypto.getRandomValues(new Uint32Array(2));
+  return random({ key: [words[0], words[1]], drawn: 0 });
+}
 
 /** The update, shortened to `bound` where it is longer. */
 export function clipped(update: Vector, bound: number): Vector {

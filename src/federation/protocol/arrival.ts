@@ -7,6 +7,7 @@ import { ByteReader } from "../compress/bytes.js";
 import type { Transport } from "../transport/transport.js";
 import type { Plan } from "./config.js";
 import { coverageFrom, coveredSegments, scattered, segmentsLength, sharedArrays } from "./coverage.js";
+import { modelOf } from "./grouping.js";
 import { layoutLength } from "./parameters.js";
 import {
   type Accepted,
@@ -67,7 +68,7 @@ export async function examine(
   if (staleness > maxStaleness) return `the update is ${staleness} rounds old, more than the ${maxStaleness} allowed`;
   if (!lateOnes && !state.invited.includes(site)) return `site '${site}' was not invited to round ${round}`;
   if (state.accepted.some((a) => a.site === site && a.round >= round)) return DUPLICATE;
-  const base = staleness === 0 ? state.model.sha256 : (await transport.state.get(`version.${round}`))?.value;
+  const base = staleness === 0 ? modelOf(state, site).sha256 : await pastBase(transport, round, site);
   if (manifest.base !== base)
     return `the update was trained from another model (${manifest.base.slice(0, 12)}) than that of round ${round} (${base?.slice(0, 12)})`;
   if (manifest.samples > member.samples)
@@ -107,6 +108,14 @@ export async function examine(
       sequence,
     },
   };
+}
+
+/** The model a site was given in a past round. */
+async function pastBase({ state }: Transport, round: number, site: string): Promise<string | undefined> {
+  const entry = await state.get(`version.${round}`);
+  if (!entry) return undefined;
+  const { model, sites } = JSON.parse(entry.value) as { model: string; sites?: Record<string, string> };
+  return sites?.[site] ?? model;
 }
 
 /** The reason that is no fault: the same update twice. */

@@ -33,6 +33,17 @@ export const runConfigSchema = z.strictObject({
       hostile: z.number().min(0).lt(0.5).default(0),
       /** Updates longer than this are refused. */
       maxNorm: positive.optional(),
+      /** Sites count by how far they have agreed with the others (with rule mean). */
+      reputation: z
+        .strictObject({
+          memory: z.number().min(0).lt(1).default(0.8),
+          least: z
+            .number()
+            .min(0)
+            .lt(1)
+            .default(1 / 3),
+        })
+        .optional(),
     })
     .prefault({}),
   schedule: z
@@ -56,6 +67,15 @@ export const runConfigSchema = z.strictObject({
       away: positive.default(120),
     })
     .prefault({}),
+  /** A model for each group of sites: named by hand, or found after some rounds by the cosine of the updates. */
+  groups: z
+    .union([
+      z.strictObject({ given: z.record(z.string().regex(NAME), z.array(z.string().regex(NAME)).min(1)) }),
+      z.strictObject({ similarity: z.number().gt(-1).max(1), after: count.default(1) }),
+    ])
+    .optional(),
+  /** Each site starts from a mixture of its own: its most sensitive parameters from sites like it (FedCAC). */
+  sensitivity: z.strictObject({ share: z.number().gt(0).max(1).default(0.5), beta: positive.default(100) }).optional(),
   budget: z
     .strictObject({ steps: count.optional(), samples: count.optional(), seconds: positive.optional() })
     .default({ steps: 10 }),
@@ -102,6 +122,15 @@ export async function planOf(input: RunConfigInput): Promise<Plan> {
   const strategy = strategyNamed(config.strategy.name, config.strategy.options);
   const { rule, hostile } = config.aggregation;
   robustRule(rule, { f: 0 }); // an unknown name fails now, not after the first round
+  if (config.aggregation.reputation && rule !== "mean")
+    throw new UsageError(`aggregation.reputation weighs the mean, not '${rule}'; set aggregation.rule to mean`);
+  if (config.groups && config.sensitivity)
+    throw new UsageError("groups and sensitivity both say which model a site starts from; leave one out");
+  if (config.groups && "given" in config.groups) {
+    const named = Object.values(config.groups.given).flat();
+    const twice = named.find((site, i) => named.indexOf(site) !== i);
+    if (twice) throw new UsageError(`site '${twice}' is named in two groups; name it in one`);
+  }
   if (config.masking) {
     const clash = (what: string, remedy: string): never => {
       throw new UsageError(`masking hides single updates from the hub, so ${what}; ${remedy}`);
@@ -118,6 +147,8 @@ export async function planOf(input: RunConfigInput): Promise<Plan> {
         `'${strategy.name}', which weighs them by what is inside, cannot be used`,
         "use fedavg, fedprox, fedavgm, fedadam or diloco",
       );
+    if (config.groups || config.sensitivity || config.aggregation.reputation)
+      clash("sites cannot be told apart by them", "remove groups, sensitivity and aggregation.reputation");
     if (config.schedule.mode !== "synchronous")
       clash("all masks of a round must meet", "set schedule.mode to synchronous");
     if (config.schedule.late !== "refuse") clash("a late one cannot be opened", "set schedule.late to refuse");

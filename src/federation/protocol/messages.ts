@@ -108,6 +108,8 @@ export const roundSchema = z.strictObject({
   /** The strategy's vectors that sites receive. */
   shared: pointer.optional(),
   invited: z.array(name),
+  /** What single sites train from, where it is not the run's model. */
+  models: record(z.strictObject({ model: pointer, shared: pointer.optional() })).optional(),
   /** Steps for each site, where they differ. */
   steps: record(whole).optional(),
   /** Sites whose updates made the last step. */
@@ -126,10 +128,18 @@ export const roundSchema = z.strictObject({
 export type RoundState = z.infer<typeof roundSchema>;
 
 /** The hub's whole state between steps, under `hub`; only the hub writes it, by compare-and-set. */
-export const hubSchema = roundSchema.extend({
+export const hubSchema = roundSchema.omit({ models: true }).extend({
   configHash: hash,
   /** The strategy's vectors that the hub keeps. */
   memory: pointer.optional(),
+  /** Groups of sites with a model of their own. */
+  groups: record(
+    z.strictObject({ sites: z.array(name), model: pointer, memory: pointer.optional(), shared: pointer.optional() }),
+  ).optional(),
+  /** Models that single sites start from. */
+  starts: record(pointer).optional(),
+  /** Objects of the last round, to be removed after this one. */
+  retired: z.array(text),
   deadline: z.number(),
   /** Last event taken into account. */
   cursor: whole,
@@ -146,6 +156,7 @@ export const hubSchema = roundSchema.extend({
       speed: z.number().optional(),
       /** The arrays its last update held. */
       coverage: z.string().optional(),
+      reputation: z.number().optional(),
       /** Refusals one after another in a session. */
       strikes: z.strictObject({ session: text, count: whole }).optional(),
     }),
@@ -156,7 +167,13 @@ export type HubState = z.infer<typeof hubSchema>;
 /** The part of the hub's state that sites see. */
 export function publicState(state: HubState): RoundState {
   const { run, layout, round, phase, opened, model, shared, invited, steps, included, masking } = state;
-  return { run, layout, round, phase, opened, model, shared, invited, steps, included, masking };
+  const grouped = Object.values(state.groups ?? {}).flatMap((group) =>
+    group.sites.map((site) => [site, { model: group.model, shared: group.shared }] as const),
+  );
+  const single = Object.entries(state.starts ?? {}).map(([site, start]) => [site, { model: start, shared }] as const);
+  const own = [...grouped, ...single];
+  const models = own.length > 0 ? Object.fromEntries(own) : undefined;
+  return { run, layout, round, phase, opened, model, shared, models, invited, steps, included, masking };
 }
 
 /** What the hub says of a site's last update, under `decision.SITE`: it has it, it used it, why not, or that it was lost. */

@@ -18,6 +18,10 @@ export interface SiteRecord {
   /** Length of its update. */
   readonly norm: number;
   readonly skill?: Manifest["skill"];
+  /** Cosine between its update and the aggregate; its share of the step along the aggregate. */
+  readonly agreement?: number;
+  readonly contribution?: number;
+  readonly reputation?: number;
 }
 
 export interface RoundRecord {
@@ -32,6 +36,8 @@ export interface RoundRecord {
   readonly step: number;
   /** Arrays that too few sites trained for the robust rule to guard. */
   readonly unguarded?: readonly string[];
+  /** Sites of each group, where groups have models of their own. */
+  readonly groups?: Readonly<Record<string, readonly string[]>>;
   /** Bytes of updates received; of one full float32 update. */
   readonly bytes: number;
   readonly fullBytes: number;

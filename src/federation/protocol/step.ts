@@ -4,8 +4,9 @@
  * Arrays that the same sites trained are stepped together, apart from the others: mean, robust rule and strategy see these sites
  * and these arrays alone. What nobody trained in a round stays as it is, in the model and in the strategy's memory.
  */
-import { aggregate, type BlockKernels } from "../aggregate/aggregate.js";
-import { norm, type Rows, type Vector, zeroVector } from "../aggregate/rows.js";
+import { aggregate, type BlockKernels, type Rule } from "../aggregate/aggregate.js";
+import { memoryRows, type Rows, type Vector, zeroVector } from "../aggregate/rows.js";
+import { reputationMix } from "../strategy/reputation.js";
 import { staleness } from "../strategy/schedule.js";
 import { equally, type Memory, type UpdateFacts } from "../strategy/strategy.js";
 import type { Plan } from "./config.js";
@@ -17,6 +18,7 @@ import {
   gathered,
   partOfRows,
   scattered,
+  segmentsLength,
   sharedArrays,
 } from "./coverage.js";
 import type { Accepted } from "./messages.js";
@@ -33,6 +35,10 @@ export interface StepInput {
   /** What each member of the run trains, as far as is known: an entry a member. */
   readonly members: readonly (string | undefined)[];
   readonly kernels?: BlockKernels;
+  /** The change that rules of trust measure the updates by. */
+  readonly trusted?: Float32Array;
+  /** A site's reputation so far, where the run keeps any. */
+  readonly reputation?: (site: string) => number | undefined;
 }
 
 export interface Stepped {
@@ -41,6 +47,8 @@ export interface Stepped {
   readonly mean: Float32Array;
   /** Arrays that too few sites trained for the robust rule to guard: a hostile one among them would not be outvoted. */
   readonly unguarded: string[];
+  /** Reputations after the round, by site. */
+  readonly reputations: ReadonlyMap<string, number>;
 }
 
 /** Weights of the updates in the mean, late ones by their age; they sum to what the strategy's sum to. */
@@ -63,22 +71,28 @@ export async function hubStep(input: StepInput): Promise<Stepped> {
   const groups = coverageGroups(layout, flags(accepted.map(({ coverage }) => coverage)), flags(members));
   const out = begun(input);
   const unguarded: string[] = [];
+  const standing = new Standing();
   for (const group of groups) {
     const some = group.updates.map((i) => accepted[i]);
-    const rule = plan.rule(some.length);
+    const weights = updateWeights(plan, some);
+    const reputed = reputedRule(input, some, weights);
+    const rule = reputed?.rule ?? plan.rule(some.length);
+    const trusted = input.trusted && rule.trusts ? memoryRows([gathered(input.trusted, group.segments)]) : undefined;
     const combined = (part: number, weights: readonly number[]): Promise<Vector> => {
       const own = partOfRows(rows, group.updates, group.segments, part * length);
       if (!rule.mix && !rule.columns) return aggregate(own, { name: rule.name, weights }, { kernels });
-      return aggregate(own, rule, { kernels, segments: rule.byLayer ? layersOf(layout, group) : undefined });
+      const segments = rule.byLayer ? layersOf(layout, group) : undefined;
+      return aggregate(own, rule, { kernels, segments, references: part === 0 ? trusted : undefined });
     };
     if (plan.unguarded(some.length)) unguarded.push(...group.arrays.map((i) => layout[i].name));
-    const mean = await combined(0, updateWeights(plan, some));
+    const mean = await combined(0, weights);
+    if (reputed) standing.add(some, reputed.after(), segmentsLength(group.segments));
     const extras = new Map<string, Vector>();
     for (const [i, name] of (plan.strategy.extras ?? []).entries())
       extras.set(name, await combined(i + 1, equally(some)));
     stepGroup(input, out, group, mean, extras);
   }
-  return { model: out.model, mean: out.mean, unguarded };
+  return { model: out.model, mean: out.mean, unguarded, reputations: standing.all() };
 }
 
 /** The strategy's step with a mean of all shared arrays at hand: masked rounds have no rows. */
@@ -93,7 +107,7 @@ export function maskedStep(input: Omit<StepInput, "rows">, mean: Vector): Steppe
     members: Math.max(members.length, accepted.length),
   };
   stepGroup(input, out, group, mean, new Map());
-  return { model: out.model, mean: out.mean, unguarded: [] };
+  return { model: out.model, mean: out.mean, unguarded: [], reputations: new Map() };
 }
 
 interface Begun {
@@ -142,5 +156,31 @@ function stepGroup(
   }
 }
 
-/** Length of the aggregate. */
-export const stepLength = ({ mean }: Stepped): number => norm(mean);
+/** The mean by reputation, where the run keeps any. */
+function reputedRule(
+  { plan, reputation }: StepInput,
+  accepted: readonly Accepted[],
+  weights: readonly number[],
+): { rule: Rule; after: () => number[] } | undefined {
+  const options = plan.config.aggregation.reputation;
+  if (!options || !reputation) return undefined;
+  const before = accepted.map(({ site }) => reputation(site));
+  const { mix, after } = reputationMix(before, weights, options);
+  return { rule: { name: "reputation", mix }, after };
+}
+
+/** Reputations over the groups of arrays, each counted by its numbers. */
+class Standing {
+  readonly #sums = new Map<string, { total: number; size: number }>();
+
+  add(accepted: readonly Accepted[], values: readonly number[], size: number): void {
+    accepted.forEach(({ site }, i) => {
+      const before = this.#sums.get(site) ?? { total: 0, size: 0 };
+      this.#sums.set(site, { total: before.total + size * values[i], size: before.size + size });
+    });
+  }
+
+  all(): Map<string, number> {
+    return new Map([...this.#sums].map(([site, { total, size }]) => [site, total / size] as const));
+  }
+}

@@ -5,6 +5,9 @@ import type { Transport } from "../transport/transport.js";
 import type { Pointer } from "./messages.js";
 import { type Layout, layoutLength } from "./parameters.js";
 
+/** An object is not there: lost, or replaced meanwhile. */
+export class Gone extends FoehnError {}
+
 /** Stores a vector or bytes under a name made of its hash: written twice, it is the same object. */
 export async function putObject(
   transport: Transport,
@@ -25,7 +28,7 @@ export async function getObject(
   { object, sha256: hash, bytes: size }: Pointer,
 ): Promise<Uint8Array> {
   const bytes = await transport.objects.get(object, size);
-  if (!bytes) throw new FoehnError(`object '${object}' of the run is not in the store; the message system lost it`);
+  if (!bytes) throw new Gone(`object '${object}' of the run is not in the store; the message system lost it`);
   if (bytes.length !== size || (await sha256(bytes)) !== hash)
     throw new FoehnError(`object '${object}' of the run is not what its hash says; the message system changed it`);
   return bytes;

@@ -1,0 +1,103 @@
+/** A round at a site: training under the strategy's rule, and what the site sees of its gain. */
+import type { Vector } from "../aggregate/rows.js";
+import type { Memory } from "../strategy/strategy.js";
+import { updateSeed } from "./arrival.js";
+import type { RoundState } from "./messages.js";
+import { decodeMemory, flattenOnto, type Parameters, unflatten } from "./parameters.js";
+import type { SiteReport, SiteRun, SiteSkill } from "./site-run.js";
+import { getObject, getVector } from "./stored.js";
+import type { SkillRow, Trained, TrainingTask } from "./trainer.js";
+
+/** What local training in a round gave. */
+export interface LocalRound {
+  /** What it began with, as the hub knows it but for the site's own arrays. */
+  readonly model: Float32Array;
+  readonly shared: Memory;
+  readonly memory: Memory;
+  readonly trained: Trained;
+  readonly seconds: number;
+  readonly skill: SiteSkill;
+}
+
+/** Local training under the strategy's rule, and scores before and after it. */
+export async function trainRound(run: SiteRun, state: RoundState): Promise<LocalRound> {
+  const { transport, site, trainer, signal, compareAlone = false } = run.options;
+  const plan = await run.plan();
+  const { layout } = state;
+  const own = state.models?.[site] ?? state;
+  const model = await run.withOwnParts(await getVector(transport, own.model, layout), layout);
+  const shared: Memory = own.shared
+    ? decodeMemory(await getObject(transport, own.shared), own.shared.object)
+    : new Map<string, Vector>();
+  const memory = await run.memory();
+  const rule = plan.strategy.begin?.(memory, model, shared) ?? {};
+  const named = (vector: Vector): Parameters =>
+    unflatten(vector instanceof Float32Array ? vector : Float32Array.from(vector), layout);
+  const task = {
+    budget: { ...plan.config.budget, ...(state.steps?.[site] ? { steps: state.steps[site] } : {}) },
+    seed: updateSeed(plan.config.seed, state.round, site),
+    progress: state.round / plan.config.rounds,
+    signal,
+  };
+  const started = performance.now();
+  const result = await trainer.train(unflatten(model, layout), {
+    ...task,
+    ...(rule.offset ? { offset: named(rule.offset) } : {}),
+    ...(rule.proximal ? { proximal: { weight: rule.proximal.weight, anchor: named(rule.proximal.anchor) } } : {}),
+  });
+  const seconds = (performance.now() - started) / 1000;
+  const trained = { ...result, params: unflatten(flattenOnto(result.params, layout, model), layout) };
+  const skill: SiteSkill = {
+    ...(compareAlone ? { alone: await trainAlone(run, state, model, task) } : {}),
+    together: await trainer.evaluate(unflatten(model, layout)),
+    personal: await trainer.evaluate(trained.params),
+  };
+  return { model, shared, memory, trained, seconds, skill };
+}
+
+/** One more round of the model that never saw another site. */
+async function trainAlone(
+  { options, store }: SiteRun,
+  { layout }: RoundState,
+  model: Float32Array,
+  task: TrainingTask,
+): Promise<SkillRow[]> {
+  const { trainer } = options;
+  const kept = await store.get("alone");
+  const before = kept ? new Float32Array(kept.slice().buffer) : model;
+  const { params } = await trainer.train(unflatten(before, layout), task);
+  const after = flattenOnto(params, layout, before);
+  await store.put("alone", new Uint8Array(after.buffer));
+  return trainer.evaluate(unflatten(after, layout));
+}
+
+/** What this site gained, with the run's last model. */
+export async function siteReport(run: SiteRun, state: RoundState): Promise<SiteReport> {
+  const { transport, site, trainer, signal } = run.options;
+  const plan = await run.plan();
+  const { layout } = state;
+  const { model } = state.models?.[site] ?? state;
+  const vector = await run.withOwnParts(await getVector(transport, model, layout), layout);
+  const params = unflatten(vector, layout);
+  const alone = await run.store.get("alone");
+  const { params: tuned } = await trainer.train(params, {
+    budget: plan.config.budget,
+    seed: updateSeed(plan.config.seed, state.round, site),
+    progress: 1,
+    signal,
+  });
+  const own = flattenOnto(tuned, layout, vector);
+  await run.store.put("model-personal", new Uint8Array(own.buffer));
+  const skill: SiteSkill = {
+    ...(alone ? { alone: await trainer.evaluate(unflatten(new Float32Array(alone.slice().buffer), layout)) } : {}),
+    together: await trainer.evaluate(params),
+    personal: await trainer.evaluate(unflatten(own, layout)),
+  };
+  return {
+    site,
+    rounds: run.rounds,
+    skill,
+    refusals: run.refusals,
+    models: { together: params, personal: unflatten(own, layout) },
+  };
+}
