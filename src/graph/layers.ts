@@ -8,6 +8,7 @@ import {
   customGradient,
   div,
   emit,
+  identity,
   matmul,
   mul,
   neg,
@@ -20,8 +21,8 @@ import {
   sqrt,
   square,
   sub,
-  transpose,
 } from "./ops.js";
+import { lastTwoSwapped, unbroadcast } from "./vjp/vjp.js";
 
 export interface AttentionOptions {
   /** Of the scores; 1 / sqrt(d) where left out. */
@@ -32,14 +33,34 @@ export interface AttentionOptions {
   recompute?: boolean;
 }
 
-/** Scaled dot-product attention softmax(q k^T scale + bias) v: q [..., L, d], k [..., S, d], v [..., S, e] give [..., L, e]. */
+/**
+ * Scaled dot-product attention softmax(q k^T scale + bias) v: q [..., L, d], k [..., S, d], v [..., S, e] give [..., L, e].
+ * With p the probabilities and o = p v, what flows into the scores is p (do v^T - D), where D = sum_j p do v^T = sum(do o) needs
+ * no pass over [L, S] (Dao et al. 2022, appendix B.2).
+ */
 export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
   const { scale = 1 / Math.sqrt(q.shape[q.shape.length - 1]), bias, recompute = false } = options;
   const write = (a: Tensor, b: Tensor, c: Tensor, d?: Tensor): Tensor => {
-    const rank = b.shape.length;
-    const turned = transpose(b, [...Array.from({ length: rank - 2 }, (_, i) => i), rank - 1, rank - 2]);
-    const scores = matmul(mul(a, scale), turned); // [..., L, S]
-    return matmul(softmax(d ? add(scores, d) : scores), c);
+    const scaled = mul(a, scale);
+    const scores = matmul(scaled, lastTwoSwapped(b)); // [..., L, S]
+    const p = softmax(d ? add(scores, d) : scores);
+    const o = matmul(p, c);
+    // o and what it is made of are handed to the rule too, so that a checkpoint around it can put recomputed ones in their place
+    return customGradient(
+      identity(o),
+      [a, b, c, d ?? a, scaled, p, o],
+      (dy, [, key, value, given, query, prob, out]) => {
+        const inner = reduceSum(mul(dy, out), { axes: [-1], keepDims: true });
+        const ds = mul(prob, sub(matmul(dy, lastTwoSwapped(value)), inner));
+        const turned = (t: Tensor, by: Tensor) => lastTwoSwapped(matmul(lastTwoSwapped(t), by)); // by^T t, the small one turned round
+        return [
+          unbroadcast(mul(matmul(ds, key), scale), a.shape),
+          unbroadcast(turned(query, ds), key.shape),
+          unbroadcast(turned(dy, prob), value.shape),
+          d && unbroadcast(ds, given.shape),
+        ];
+      },
+    );
   };
   return recompute ? checkpoint(write, bias ? [q, k, v, bias] : [q, k, v]) : write(q, k, v, bias);
 }

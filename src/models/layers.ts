@@ -1,7 +1,8 @@
 /** Layers that several architectures share: functions from tensors to tensors. B batch, T tokens, D width, H heads. */
 import { one, type Scope, truncatedNormal, zero } from "../engine/parameters.js";
 import type { Tensor } from "../graph/graph.js";
-import { add, gelu, layerNorm, linear, matmul, mul, reshape, softmax, transpose } from "../graph/ops.js";
+import { attention } from "../graph/layers.js";
+import { add, gelu, layerNorm, linear, reshape, transpose } from "../graph/ops.js";
 import type { Dropout } from "./model.js";
 
 /** x W + b over the last axis, weights started at a truncated normal of 0.02. */
@@ -16,17 +17,26 @@ export const norm = (p: Scope, x: Tensor): Tensor => {
   return layerNorm(x, p.param("scale", [width], one), p.param("bias", [width], zero));
 };
 
-/** Multi-head self-attention (Vaswani et al. 2017): softmax(q k^T / sqrt(d)) v. x [B, T, D]. */
-export function selfAttention(p: Scope, x: Tensor, heads: number): Tensor {
-  const [batch, tokens, width] = x.shape;
+/**
+ * Multi-head self-attention (Vaswani et al. 2017): softmax(q k^T / sqrt(d) + bias) v. x [..., T, D]; tokens see each other within
+ * the last two axes, and a bias broadcasts to [..., H, T, T].
+ */
+export function selfAttention(p: Scope, x: Tensor, heads: number, bias?: Tensor): Tensor {
+  const [tokens, width] = x.shape.slice(-2);
+  const lead = x.shape.slice(0, -2);
+  const n = lead.length;
   const d = width / heads;
-  const perHead = (t: Tensor, perm: readonly number[]) => transpose(reshape(t, [batch, tokens, heads, d]), perm);
+  const outer = lead.map((_, i) => i);
+  const perHead = (t: Tensor, perm: readonly number[]) =>
+    transpose(reshape(t, [...lead, tokens, heads, d]), [...outer, ...perm.map((i) => n + i)]);
   // The scale goes onto q, the smallest of the three products
-  const q = perHead(mul(dense(p.child("q"), x, width), 1 / Math.sqrt(d)), [0, 2, 1, 3]); // [B, H, T, d]
-  const k = perHead(dense(p.child("k"), x, width), [0, 2, 3, 1]); // [B, H, d, T]
-  const v = perHead(dense(p.child("v"), x, width), [0, 2, 1, 3]); // [B, H, T, d]
-  const mixed = matmul(softmax(matmul(q, k)), v); // [B, H, T, d]
-  return dense(p.child("o"), reshape(transpose(mixed, [0, 2, 1, 3]), [batch, tokens, width]), width);
+  const q = perHead(mul(dense(p.child("q"), x, width), 1 / Math.sqrt(d)), [1, 0, 2]); // [..., H, T, d]
+  const k = perHead(dense(p.child("k"), x, width), [1, 2, 0]); // [..., H, d, T]
+  const v = perHead(dense(p.child("v"), x, width), [1, 0, 2]); // [..., H, T, d]
+  const scores = matmul(q, k);
+  const mixed = matmul(softmax(bias ? add(scores, bias) : scores), v); // [..., H, T, d]
+  const joined = reshape(transpose(mixed, [...outer, n + 1, n, n + 2]), x.shape);
+  return dense(p.child("o"), joined, width);
 }
 
 /** D -> ratio D -> D with GELU between. */
@@ -37,14 +47,16 @@ export const mlp = (p: Scope, x: Tensor, ratio = 4): Tensor => {
 
 export interface BlockOptions {
   heads: number;
+  /** Of the attention's scores. */
+  bias?: Tensor;
   ratio?: number;
   dropout?: Dropout;
   rate?: number;
 }
 
 /** Pre-norm transformer block (Xiong et al. 2020): x + attention(norm x), then x + mlp(norm x). */
-export function block(p: Scope, x: Tensor, { heads, ratio, dropout, rate = 0 }: BlockOptions): Tensor {
-  const drop = (t: Tensor) => dropout?.apply(t, { rate, axes: [0, 2] }) ?? t;
-  const mixed = add(x, drop(selfAttention(p.child("attention"), norm(p.child("norm1"), x), heads)));
+export function block(p: Scope, x: Tensor, { heads, bias, ratio, dropout, rate = 0 }: BlockOptions): Tensor {
+  const drop = (t: Tensor) => dropout?.apply(t, { rate, axes: [0, t.shape.length - 1] }) ?? t;
+  const mixed = add(x, drop(selfAttention(p.child("attention"), norm(p.child("norm1"), x), heads, bias)));
   return add(mixed, drop(mlp(p.child("mlp"), norm(p.child("norm2"), mixed), ratio)));
 }

@@ -26,19 +26,13 @@ import {
   sqrt,
   square,
   sub,
-  transpose,
   unsqueeze,
   where,
   zerosLike,
 } from "../ops.js";
 import { convTransposeVjp, convVjp } from "./conv.js";
 import { averagePoolVjp, maxPoolVjp } from "./pool.js";
-import { noGradient, countOver, spread, unbroadcast, type VjpContext, type VjpRule } from "./vjp.js";
-
-const lastTwoSwapped = (t: Tensor): Tensor => {
-  const rank = t.shape.length;
-  return transpose(t, [...Array.from({ length: rank - 2 }, (_, i) => i), rank - 1, rank - 2]);
-};
+import { lastTwoSwapped, noGradient, countOver, spread, unbroadcast, type VjpContext, type VjpRule } from "./vjp.js";
 
 /** A derivative that only follows the elements with the reduction's extreme value, shared where several have it. */
 const extreme: VjpRule = (c) => {

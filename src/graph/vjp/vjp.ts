@@ -1,7 +1,7 @@
 /** What a derivative rule sees, and the helpers rules share. */
 import { ndarray, sizeOf } from "../../tensor/ndarray.js";
 import type { GraphNode, Tensor } from "../graph.js";
-import { expand, gemm, reduceSum, reshape } from "../ops.js";
+import { expand, gemm, reduceSum, reshape, transpose } from "../ops.js";
 import type { InferContext } from "../infer/infer.js";
 
 export interface VjpContext extends InferContext {
@@ -64,4 +64,10 @@ export function inversePermutation(perm: readonly number[]): number[] {
     inverse[p] = i;
   });
   return inverse;
+}
+
+/** Each matrix of a stack turned round. */
+export function lastTwoSwapped(t: Tensor): Tensor {
+  const rank = t.shape.length;
+  return transpose(t, [...Array.from({ length: rank - 2 }, (_, i) => i), rank - 1, rank - 2]);
 }
