@@ -65,17 +65,25 @@ function fromFortran({ dtype, shape, data }: NdArray): NdArray {
   return { dtype, shape, data: out };
 }
 
-/** The bytes of an `.npy` file (version 1.0, little-endian, row-major). */
-export function formatNpy({ dtype, shape, data }: NdArray): Uint8Array {
+/** What stands before the values of an `.npy` file (version 1.0, little-endian, row-major). */
+export function npyHeader(dtype: DType, shape: readonly number[]): Uint8Array {
   const code = Object.entries(TYPES).find(([, each]) => each === dtype)?.[0] ?? "u2";
   const shapeText = shape.length === 1 ? `${shape[0]},` : shape.join(", ");
   const order = code.endsWith("1") ? "|" : "<";
   const text = `{'descr': '${order}${code}', 'fortran_order': False, 'shape': (${shapeText}), }`;
   const padded = `${text.padEnd(Math.ceil((text.length + 11) / 64) * 64 - 11)}\n`;
-  const out = new Uint8Array(10 + padded.length + data.byteLength);
+  const out = new Uint8Array(10 + padded.length);
   out.set([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0]);
   new DataView(out.buffer).setUint16(8, padded.length, true);
   out.set(new TextEncoder().encode(padded), 10);
-  out.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), 10 + padded.length);
+  return out;
+}
+
+/** The bytes of an `.npy` file. */
+export function formatNpy({ dtype, shape, data }: NdArray): Uint8Array {
+  const header = npyHeader(dtype, shape);
+  const out = new Uint8Array(header.length + data.byteLength);
+  out.set(header);
+  out.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), header.length);
   return out;
 }

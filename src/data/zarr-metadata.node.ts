@@ -12,7 +12,11 @@ export interface OpenArray {
   readonly folder: string;
   readonly shape: number[];
   readonly chunks: readonly number[];
+  /** What lies in one file: a chunk, or a shard of several. */
+  readonly files: readonly number[];
 }
+
+export const sameLengths = (a: readonly number[], b: readonly number[]): boolean => a.every((n, i) => n === b[i]);
 
 export interface StoreMetadata {
   root: string;
@@ -49,21 +53,31 @@ export async function writeMetadataV3({ root, arrays, attrs, level }: StoreMetad
     metadata[group] = { zarr_format: 3, node_type: "group", attributes: {} };
     await replaceFile(path.join(root, group, "zarr.json"), json(metadata[group]));
   }
-  for (const { name, template, shape, chunks } of arrays.values()) {
+  for (const { name, template, shape, chunks, files } of arrays.values()) {
     const { dtype, dims, attrs: own = {} } = template;
     const isText = dtype === "string";
+    const codecs = [
+      isText ? { name: "vlen-utf8", configuration: {} } : { name: "bytes", configuration: { endian: "little" } },
+      ...(level > 0 ? [{ name: "zstd", configuration: { level, checksum: false } }] : []),
+    ];
+    const sharding = {
+      name: "sharding_indexed",
+      configuration: {
+        chunk_shape: chunks,
+        codecs,
+        index_codecs: [{ name: "bytes", configuration: { endian: "little" } }, { name: "crc32c" }],
+        index_location: "end",
+      },
+    };
     metadata[name] = {
       zarr_format: 3,
       node_type: "array",
       shape,
       data_type: dtype,
-      chunk_grid: { name: "regular", configuration: { chunk_shape: chunks } },
+      chunk_grid: { name: "regular", configuration: { chunk_shape: files } },
       chunk_key_encoding: { name: "default", configuration: { separator: "/" } },
       fill_value: isText ? "" : dtype.startsWith("float") ? NaN : dtype === "bool" ? false : 0,
-      codecs: [
-        isText ? { name: "vlen-utf8", configuration: {} } : { name: "bytes", configuration: { endian: "little" } },
-        ...(level > 0 ? [{ name: "zstd", configuration: { level, checksum: false } }] : []),
-      ],
+      codecs: sameLengths(files, chunks) ? codecs : [sharding],
       attributes: own,
       dimension_names: dims,
       storage_transformers: [],
