@@ -27,14 +27,9 @@ export function selfAttention(p: Scope, x: Tensor, heads: number, bias?: Tensor)
   const n = lead.length;
   const d = width / heads;
   const outer = lead.map((_, i) => i);
-  const perHead = (t: Tensor, perm: readonly number[]) =>
-    transpose(reshape(t, [...lead, tokens, heads, d]), [...outer, ...perm.map((i) => n + i)]);
-  // The scale goes onto q, the smallest of the three products
-  const q = perHead(mul(dense(p.child("q"), x, width), 1 / Math.sqrt(d)), [1, 0, 2]); // [..., H, T, d]
-  const k = perHead(dense(p.child("k"), x, width), [1, 2, 0]); // [..., H, d, T]
-  const v = perHead(dense(p.child("v"), x, width), [1, 0, 2]); // [..., H, T, d]
-  const scores = matmul(q, k);
-  const mixed = matmul(softmax(bias ? add(scores, bias) : scores), v); // [..., H, T, d]
+  const perHead = (name: string) =>
+    transpose(reshape(dense(p.child(name), x, width), [...lead, tokens, heads, d]), [...outer, n + 1, n, n + 2]);
+  const mixed = attention(perHead("q"), perHead("k"), perHead("v"), { bias }); // [..., H, T, d]
   const joined = reshape(transpose(mixed, [...outer, n + 1, n, n + 2]), x.shape);
   return dense(p.child("o"), joined, width);
 }
