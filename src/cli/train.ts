@@ -1,18 +1,23 @@
-/** `foehn train`: from data to a trained run. */
+/** `foehn train`: from data to a trained run, for the task that the settings or `--task` name. */
 import { parseForecastConfig } from "../tasks/forecast/config.js";
 import { openDataset } from "../data/open.node.js";
 import { openRuntime } from "../engine/runtime.node.js";
 import { UsageError } from "../errors.js";
 import { trainRun } from "../tasks/forecast/make.node.js";
 import type { TrainEvent } from "../tasks/forecast/train.js";
+import { parseDownscaleConfig } from "../tasks/downscale/config.js";
+import { pairsOf, trainDownscaleRun } from "../tasks/downscale/run.node.js";
 import type { CommandFactory } from "./commands.js";
 import { applySettings, collect, commandWith, list, readYaml } from "./options.js";
 import { bar, duration, type Output, output, timeLeft } from "./output.js";
 
+const TASKS = ["forecast", "downscale"];
+
 interface TrainFlags {
+  task?: string;
   data?: string;
   variables?: string[];
-  out: string;
+  out?: string;
   set?: string[];
   resume?: boolean;
   device?: string;
@@ -23,19 +28,25 @@ interface TrainFlags {
 export const command: CommandFactory = () =>
   commandWith(
     "train",
-    "Trains a forecasting model on a dataset, or goes on with a run that was stopped.",
+    "Trains a forecasting or downscaling model on a dataset, or goes on with a run that was stopped.",
     "foehn train --data era5.zarr --variables t2m --out runs/first",
   )
     .argument("[config]", "YAML file of settings")
-    .option("--data <path>", "dataset to learn from (Zarr, NetCDF, ...)")
+    .option("--task <name>", `${TASKS.join(" or ")}; the settings' own where left out`)
+    .option("--data <path>", "dataset to learn from (Zarr, NetCDF, ...); for downscaling the fine one")
     .option("--variables <names>", "comma-separated; z@500 names one level", list)
-    .option("--out <folder>", "folder of the run", "runs/forecast")
+    .option("--out <folder>", "folder of the run; runs/ and the task's name where left out")
     .option("--set <a.b=value>", "a setting on top of the file; may be repeated", collect)
     .option("--resume", "go on where the run in --out was stopped")
     .option("--device <name>", "where to compute (see foehn doctor)")
     .action(async (file: string | undefined, flags: TrainFlags) => {
       const out = output(flags);
       const given = file ? await readYaml(file) : {};
+      const task = flags.task ?? given["task"] ?? "forecast";
+      if (!TASKS.includes(task as string))
+        throw new UsageError(`there is no task '${String(task)}' to train for; there are ${TASKS.join(" and ")}`);
+      const run = flags.out ?? `runs/${String(task)}`;
+      if (task === "downscale") return trainDownscaling(file, { ...given, task }, run, flags);
       const data = {
         ...(given["data"] as object | undefined),
         ...(flags.data ? { path: flags.data } : {}),
@@ -52,7 +63,7 @@ export const command: CommandFactory = () =>
       try {
         const began = performance.now();
         await trainRun({
-          run: flags.out,
+          run,
           config,
           dataset,
           runtime,
@@ -60,14 +71,52 @@ export const command: CommandFactory = () =>
           onEvent: trainingProgress(out, config.training.seeds),
         });
         out.result(
-          { run: flags.out, seconds: (performance.now() - began) / 1000 },
-          `trained in ${duration((performance.now() - began) / 1000)}: ${flags.out}`,
+          { run, seconds: (performance.now() - began) / 1000 },
+          `trained in ${duration((performance.now() - began) / 1000)}: ${run}`,
         );
       } finally {
         await runtime.close();
         await dataset.close();
       }
     });
+
+/** The same for `task: downscale`. */
+async function trainDownscaling(
+  file: string | undefined,
+  given: Record<string, unknown>,
+  run: string,
+  flags: TrainFlags,
+): Promise<void> {
+  const out = output(flags);
+  const before = given["data"] as { fine?: object } | undefined;
+  const fine = {
+    ...before?.fine,
+    ...(flags.data ? { path: flags.data } : {}),
+    ...(flags.variables ? { variables: flags.variables } : {}),
+  };
+  const device = flags.device ? { device: flags.device } : {};
+  const config = parseDownscaleConfig(
+    applySettings({ ...given, data: { ...before, fine }, ...device }, flags.set ?? []),
+    file,
+  );
+  const began = performance.now();
+  const pairs = await pairsOf(config);
+  const runtime = await openRuntime({ device: config.device, threads: config.threads });
+  try {
+    await trainDownscaleRun({
+      run,
+      config,
+      pairs,
+      runtime,
+      resume: flags.resume,
+      onEvent: trainingProgress(out, config.training.seeds),
+    });
+    const seconds = (performance.now() - began) / 1000;
+    out.result({ run, seconds }, `trained in ${duration(seconds)}: ${run}`);
+  } finally {
+    await runtime.close();
+  }
+}
 
 /** Shows each step's loss, the speed and the time left, and keeps a line for every validation. */
 export function trainingProgress(out: Output, seeds: number): (event: TrainEvent) => void {

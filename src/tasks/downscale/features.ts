@@ -133,9 +133,12 @@ export function sampleFeeds(
     guess: new Float32Array(n * guesses * cells),
     calendar: new Float32Array(n * CALENDAR),
   };
-  const coarseCells = samples[0].coarse.length / predictors;
-  const context = new Float32Array(n * samples[0].coarse.length);
+  const { latitudes, longitudes } = fitted.coarse;
+  const size = predictors * latitudes.length * longitudes.length;
+  // Only networks that know one coarse grid look at the whole of it
+  const context = samples.every(({ coarse }) => coarse.length === size) ? new Float32Array(n * size) : undefined;
   samples.forEach(({ features: f, coarse, time }, b) => {
+    const coarseCells = coarse.length / predictors;
     for (let p = 0; p < predictors; p++)
       interpolate(
         f.places,
@@ -153,16 +156,13 @@ export function sampleFeeds(
         for (let i = 0; i < cells; i++) data.guess[to + i] += data.predictors[from + i];
       });
     data.calendar.set(calendarOf(time, fitted.calendar), b * CALENDAR);
-    context.set(coarse, b * coarse.length);
+    context?.set(coarse, b * size);
   });
-  const { latitudes, longitudes } = fitted.coarse;
   return {
     predictors: float32([n, predictors, rows, columns], data.predictors),
     place: float32([n, maps, rows, columns], data.place),
     guess: float32([n, guesses, rows, columns], data.guess),
     calendar: float32([n, CALENDAR], data.calendar),
-    ...(coarseCells === latitudes.length * longitudes.length && {
-      context: float32([n, predictors, latitudes.length, longitudes.length], context),
-    }),
+    ...(context && { context: float32([n, predictors, latitudes.length, longitudes.length], context) }),
   };
 }
