@@ -3,12 +3,13 @@
  * transformer, and a head for each variable. Takes and gives any variables, on any grid, region or station, at each call.
  * Positions are added after the variables are drawn together instead of before: the query's weights do not see them either way.
  */
-import { add, gelu, reshape } from "../graph/ops.js";
+import { gelu } from "../graph/ops.js";
 import { block, dense, norm } from "./layers.js";
 import type { Architecture } from "./model.js";
 import { patchGrid } from "./patches.js";
-import { addPosition, type PositionKind, positionRefusal } from "./position.js";
-import { addShared, aggregateVariables, embedVariables, variableHeads } from "./tokens.js";
+import { positionRefusal } from "./position.js";
+import { addCondition, variableStem } from "./stem.js";
+import { variableHeads } from "./tokens.js";
 
 export interface ClimaxConfig {
   /** Latitudes and longitudes of a patch. */
@@ -41,16 +42,10 @@ export const climax: Architecture<ClimaxConfig> = {
   check: ({ width, heads, position }) =>
     width % heads === 0 ? positionRefusal(position) : `width ${width} is not a multiple of its ${heads} heads`,
   write(p, inputs, config) {
-    const { fields, condition, dropout } = inputs;
-    const [batch, , height, longitudes] = fields.shape;
+    const { dropout } = inputs;
     const { width } = config;
-    const grid = patchGrid(height, longitudes, config.patch);
-    const tokens = grid.rows * grid.columns;
-
-    const drawn = aggregateVariables(p.child("aggregate"), embedVariables(p, inputs, grid, width), config.heads);
-    let x = addShared(p, reshape(drawn, [batch, tokens, width]), inputs, grid);
-    x = addPosition(p, x, inputs, grid, config.position as PositionKind);
-    x = add(x, reshape(dense(p.child("condition"), condition, width), [batch, 1, width]));
+    const grid = patchGrid(inputs.latitudes.length, inputs.longitudes.length, config.patch);
+    let x = addCondition(p, variableStem(p, inputs, grid, config), inputs); // [B, T, D]
     for (let i = 0; i < config.depth; i++)
       x = block(p.child(`blocks.${i}`), x, { heads: config.heads, ratio: config.ratio, dropout, rate: config.dropout });
     x = norm(p.child("norm"), x);

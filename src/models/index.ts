@@ -4,6 +4,7 @@ import type { Architecture } from "./model.js";
 import { climax } from "./climax.js";
 import { resnet } from "./resnet.js";
 import { stormer } from "./stormer.js";
+import { swin } from "./swin.js";
 import { unet } from "./unet.js";
 import { vit } from "./vit.js";
 
@@ -20,7 +21,9 @@ export type AnyArchitecture = Omit<Architecture<never>, "defaults"> & {
   readonly defaults: Readonly<Record<string, unknown>>;
 };
 
-const architectures = { vit, unet, climax, stormer, resnet } as unknown as Readonly<Record<string, AnyArchitecture>>;
+const architectures = { vit, unet, climax, stormer, swin, resnet } as unknown as Readonly<
+  Record<string, AnyArchitecture>
+>;
 export const ARCHITECTURES = Object.keys(architectures);
 
 /** The architecture of that name, or an error that names the nearest. */

@@ -11,8 +11,10 @@ import { answer, apart, build, type Built, globe, rolled, slopes } from "./testi
 /** What each architecture promises, on a configuration small enough to test. */
 interface Promises {
   config: ModelConfig;
-  /** A permutation of the variables permutes the answer; any part of them takes that part of the parameters. */
-  tokens?: boolean;
+  /** A permutation of the variables permutes the answer. */
+  permutes?: boolean;
+  /** Any part of the variables, on any grid, takes that part of the parameters. */
+  anywhere?: boolean;
   /** Columns by which the answer rolls with the fields on a globe of 8 x 16; with their longitudes too for `geographic`. */
   rolls?: { by: number; with: "fields" | "longitudes" };
   /** Parameters put to zero for that: positions learnt for a grid. */
@@ -23,6 +25,7 @@ interface Promises {
   refuses: [Record<string, unknown>, RegExp];
 }
 
+const NAMES = ["2m_temperature", "geopotential@500", "temperature@500"];
 const TINY = { width: 16, depth: 1, heads: 2, dropout: 0 };
 const table: Promises[] = [
   {
@@ -37,15 +40,23 @@ const table: Promises[] = [
   },
   {
     config: { name: "climax", ...TINY, headDepth: 1 },
-    tokens: true,
+    permutes: true,
+    anywhere: true,
     rolls: { by: 2, with: "longitudes" },
     refuses: [{ position: "polar" }, /position 'polar' is not known/],
   },
   {
     config: { name: "stormer", ...TINY },
-    tokens: true,
+    permutes: true,
+    anywhere: true,
     rolls: { by: 2, with: "longitudes" },
     refuses: [{ heads: 5 }, /width 16 is not a multiple of its 5 heads/],
+  },
+  {
+    config: { name: "swin", ...TINY, depth: 2, coarseDepth: 2, window: [2, 2, 2] },
+    permutes: true,
+    rolls: { by: 8, with: "longitudes" },
+    refuses: [{ window: [2, 0, 4] }, /a window of 2 x 0 x 4 tokens is not possible/],
   },
   {
     config: { name: "resnet", width: 8, depth: 1, dropout: 0 },
@@ -64,9 +75,13 @@ it("has every architecture in this table", () => {
   expect(table.map((t) => t.config.name).sort()).toEqual([...ARCHITECTURES].sort());
 });
 
-describe.each(table)("$config.name", ({ config, tokens, rolls, without, kinks, refuses }) => {
+describe.each(table)("$config.name", ({ config, permutes, anywhere, rolls, without, kinks, refuses }) => {
   it("has the gradient that finite differences find along a random direction, and every parameter a part in it", async () => {
-    const { gradient, difference, unreached } = await slopes(runtime, build(config, { batch: 1 }), kinks?.step);
+    const { gradient, difference, unreached } = await slopes(
+      runtime,
+      build(config, { batch: 1, names: NAMES }),
+      kinks?.step,
+    );
     expect(unreached).toEqual([]);
     expect(Math.abs(difference - gradient)).toBeLessThan((kinks?.tolerance ?? 0.01) * Math.abs(gradient) + 0.05);
   });
@@ -118,11 +133,10 @@ describe.each(table)("$config.name", ({ config, tokens, rolls, without, kinks, r
     expect(apart(got, await answer(runtime, straight))).toBeGreaterThan(1e-3);
   });
 
-  it.runIf(tokens)("permutes its answer with its variables", async () => {
-    const names = ["2m_temperature", "geopotential@500", "temperature@850"];
+  it.runIf(permutes)("permutes its answer with its variables", async () => {
     const order = [2, 0, 1];
-    const one = build(config, { names, each: 2, batch: 1 });
-    const other = build(config, { names: order.map((i) => names[i]), each: 2, batch: 1 });
+    const one = build(config, { names: NAMES, each: 2, batch: 1 });
+    const other = build(config, { names: order.map((i) => NAMES[i]), each: 2, batch: 1 });
     const [, , height, width] = one.inputs.fields.shape;
     const cells = height * width;
     const pick = (a: NdArray<"float32">, maps: number[]) => ({
@@ -134,11 +148,11 @@ describe.each(table)("$config.name", ({ config, tokens, rolls, without, kinks, r
     expect(apart(await answer(runtime, { ...other, parameters: one.parameters }, fields), expected)).toBeLessThan(1e-5);
   });
 
-  it.runIf(tokens)(
+  it.runIf(anywhere)(
     "takes any part of the variables with that part of the parameters, on any grid and at one point",
     () => {
-      const whole = build(config, { names: ["2m_temperature", "geopotential@500", "temperature@850"] });
-      const elsewhere: Parameters = build(config, { names: ["temperature@850"], ...globe(5, 9) }).parameters;
+      const whole = build(config, { names: NAMES });
+      const elsewhere: Parameters = build(config, { names: ["temperature@500"], ...globe(5, 9) }).parameters;
       const station = build(config, { names: ["2m_temperature"], latitudes: [47.3], longitudes: [11.4] });
       for (const part of [elsewhere, station.parameters])
         for (const [name, a] of part) expect([name, a.shape]).toEqual([name, whole.parameters.get(name)?.shape]);

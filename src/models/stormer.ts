@@ -10,8 +10,9 @@ import { float32 } from "../tensor/ndarray.js";
 import { dense, norm, selfAttention } from "./layers.js";
 import type { Architecture, Dropout } from "./model.js";
 import { patchGrid } from "./patches.js";
-import { addPosition, type PositionKind, positionRefusal } from "./position.js";
-import { addShared, aggregateVariables, embedVariables, variableHeads } from "./tokens.js";
+import { positionRefusal } from "./position.js";
+import { variableStem } from "./stem.js";
+import { variableHeads } from "./tokens.js";
 
 export interface StormerConfig {
   /** Latitudes and longitudes of a patch. */
@@ -33,14 +34,10 @@ export const stormer: Architecture<StormerConfig> = {
   check: ({ width, heads, position }) =>
     width % heads === 0 ? positionRefusal(position) : `width ${width} is not a multiple of its ${heads} heads`,
   write(p, inputs, config) {
-    const { fields, condition, dropout } = inputs;
-    const [batch, , height, longitudes] = fields.shape;
+    const { condition, dropout } = inputs;
     const { width } = config;
-    const grid = patchGrid(height, longitudes, config.patch);
-
-    const drawn = aggregateVariables(p.child("aggregate"), embedVariables(p, inputs, grid, width), config.heads);
-    let x = addShared(p, reshape(drawn, [batch, grid.rows * grid.columns, width]), inputs, grid);
-    x = norm(p.child("norm"), addPosition(p, x, inputs, grid, config.position as PositionKind));
+    const grid = patchGrid(inputs.latitudes.length, inputs.longitudes.length, config.patch);
+    let x = norm(p.child("norm"), variableStem(p, inputs, grid, config)); // [B, T, D]
     const when = silu(dense(p.child("condition"), condition, width)); // [B, D]
     for (let i = 0; i < config.depth; i++) x = adaptiveBlock(p.child(`blocks.${i}`), x, when, config, dropout);
     const [shift, scale] = modulation(p.child("modulate"), when, 2, width);
