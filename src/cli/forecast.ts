@@ -3,6 +3,9 @@ import { openDataset } from "../data/open.node.js";
 import { lastInstant } from "../data/subset.js";
 import { parseTime } from "../earth/time.js";
 import { openRuntime } from "../engine/runtime.node.js";
+import { UsageError } from "../errors.js";
+import { PUBLISHED, published, type PublishedModel } from "../tasks/published/index.js";
+import { writePublishedForecast } from "../tasks/published/run.node.js";
 import { writeForecast } from "../tasks/forecast/make.node.js";
 import { openRun } from "../tasks/forecast/run.node.js";
 import type { CommandFactory } from "./commands.js";
@@ -11,6 +14,7 @@ import { bar, duration, output, timeLeft } from "./output.js";
 
 interface ForecastFlags {
   init?: string;
+  acceptLicence?: boolean;
   from: string;
   to?: string;
   every?: number;
@@ -27,7 +31,10 @@ export const command: CommandFactory = () =>
     "Forecasts with a trained run, in WeatherBench 2's layout.",
     "foehn forecast runs/first --init era5.zarr --lead 120 --out forecast.zarr",
   )
-    .argument("<run>", "folder of a trained run")
+    .argument(
+      "<run>",
+      "folder of a trained run, or a published model with the folder of its files: pangu:weights, fuxi:weights, fengwu:weights",
+    )
     .option("--init <path>", "dataset with the states to start from; the run's own where left out")
     .option("--from <date>", "first start; `latest` is the newest alone, `test` the run's test period", "latest")
     .option("--to <date>", "last start")
@@ -35,8 +42,11 @@ export const command: CommandFactory = () =>
     .option("--lead <hours>", "longest lead; any, not only those learnt", numeric)
     .option("--lead-step <hours>", "hours between leads", numeric)
     .option("--out <path>", "Zarr store, or NetCDF where it ends in .nc", "forecast.zarr")
+    .option("--accept-licence", "you have read and keep to a published model's licence")
     .action(async (run: string, flags: ForecastFlags) => {
       const out = output(flags);
+      const named = new RegExp(`^(${PUBLISHED.join("|")}):(.+)$`).exec(run);
+      if (named) return forecastPublished(published(named[1]), named[2], flags);
       const model = await openRun(run);
       const dataset = await openDataset(flags.init ?? model.config.data.path);
       const runtime = await openRuntime({ device: model.config.device, threads: model.config.threads });
@@ -68,3 +78,41 @@ export const command: CommandFactory = () =>
         await dataset.close();
       }
     });
+
+/** With files that the user has downloaded; their licence is shown first and must be agreed to. */
+async function forecastPublished(model: PublishedModel, weights: string, flags: ForecastFlags): Promise<void> {
+  const out = output(flags);
+  out.say(`${model.name}, from ${model.source}\nlicence: ${model.licence}`);
+  if (!flags.acceptLicence)
+    throw new UsageError(`read ${model.name}'s licence (${model.licence}), then add --accept-licence`);
+  if (flags.init === undefined)
+    throw new UsageError("a published model has no data of its own: name the states to start from with --init");
+  const dataset = await openDataset(flags.init);
+  const runtime = await openRuntime();
+  const began = performance.now();
+  try {
+    const starts =
+      flags.from === "latest"
+        ? flags.from
+        : ([parseTime(flags.from), lastInstant(flags.to ?? flags.from, "proleptic_gregorian") + 1] as const);
+    const made = await writePublishedForecast({
+      model,
+      weights,
+      dataset,
+      runtime,
+      out: flags.out,
+      starts,
+      maxLead: flags.lead ?? 120,
+      onProgress: (done, total) =>
+        out.progress(`${bar(done / total)} forecasting  ${timeLeft(began, done / total)} left`),
+    });
+    if (made.zeros.length > 0) out.say(`taken as zero, since the data has none: ${made.zeros.join(", ")}`);
+    out.result(
+      { out: flags.out, ...made },
+      `${made.starts} forecasts of ${model.name} in ${duration((performance.now() - began) / 1000)}: ${flags.out}`,
+    );
+  } finally {
+    await runtime.close();
+    await dataset.close();
+  }
+}

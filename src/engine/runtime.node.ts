@@ -39,7 +39,7 @@ export async function openInline(options: RuntimeOptions = {}): Promise<Runtime>
 
 /** What is asked of the worker (worker.node.ts); residents and sessions are known there by number. */
 export type Request =
-  | { kind: "load"; model: Uint8Array; threads?: number }
+  | { kind: "load"; model: Uint8Array | string; threads?: number }
   | { kind: "run"; session: number; feeds: Record<string, NdArray | number>; into: Record<string, number> }
   | { kind: "keep"; array: NdArray }
   | { kind: "read"; resident: number }
@@ -97,7 +97,9 @@ export async function openRuntime(options: RuntimeOptions = {}): Promise<Runtime
     device,
     threads,
     async load(model, { threads: perOperator } = {}) {
-      const { session, inputs, outputs } = await ask<{ session: number; inputs: string[]; outputs: string[] }>({
+      const { session, inputs, outputs, shapes } = await ask<
+        { session: number } & Pick<Session, "inputs" | "outputs" | "shapes">
+      >({
         kind: "load",
         model,
         threads: perOperator,
@@ -105,6 +107,7 @@ export async function openRuntime(options: RuntimeOptions = {}): Promise<Runtime
       const handle: Session = {
         inputs,
         outputs,
+        shapes,
         run: (feeds, { into = {} } = {}) =>
           ask({
             kind: "run",

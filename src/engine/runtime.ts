@@ -22,6 +22,8 @@ export type Feeds = Readonly<Record<string, Feed>>;
 export interface Session {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
+  /** Of each input; a dimension that the file leaves open is its name. */
+  readonly shapes: Readonly<Record<string, readonly (number | string)[]>>;
   /** Runs the graph. Outputs named in `into` are written to those residents; the others come back as arrays. */
   run(feeds: Feeds, options?: { into?: Readonly<Record<string, Resident>> }): Promise<Record<string, NdArray>>;
   close(): Promise<void>;
@@ -31,8 +33,11 @@ export interface Runtime {
   /** `cpu`, `wasm`, `webgpu`, ... */
   readonly device: string;
   readonly threads: number;
-  /** Makes a session; its operators run on `threads` threads, on all where left out. */
-  load(model: Uint8Array, options?: { threads?: number }): Promise<Session>;
+  /**
+   * Makes a session from the bytes of an ONNX file or, on Node, from its path (which a file with external data needs); its
+   * operators run on `threads` threads, on all where left out.
+   */
+  load(model: Uint8Array | string, options?: { threads?: number }): Promise<Session>;
   /** Copies an array to where the runtime computes. */
   keep(array: NdArray): Promise<Resident>;
   /** A copy of a resident's numbers. */
@@ -50,7 +55,9 @@ export interface Runtime {
 /** What onnxruntime-node and onnxruntime-web have in common, as far as it is used here. */
 export interface OrtModule {
   readonly Tensor: new (type: string, data: TypedArray, dims: readonly number[]) => OrtTensor;
-  readonly InferenceSession: { create(model: Uint8Array, options: Record<string, unknown>): Promise<OrtSession> };
+  readonly InferenceSession: {
+    create(model: Uint8Array | string, options: Record<string, unknown>): Promise<OrtSession>;
+  };
 }
 interface OrtTensor {
   readonly type: string;
@@ -60,6 +67,7 @@ interface OrtTensor {
 interface OrtSession {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
+  readonly inputMetadata: readonly { readonly name: string; readonly shape?: readonly (number | string)[] }[];
   run(feeds: Record<string, OrtTensor>, fetches: Record<string, OrtTensor | null>): Promise<Record<string, OrtTensor>>;
   release(): Promise<void>;
 }
@@ -103,6 +111,7 @@ export function ortRuntime(ort: OrtModule, options: { device: string; threads: n
       return {
         inputs: session.inputNames,
         outputs: session.outputNames,
+        shapes: Object.fromEntries(session.inputMetadata.map(({ name, shape }) => [name, shape ?? []])),
         async run(feeds, { into = {} } = {}) {
           const missing = session.inputNames.find((name) => !(name in feeds));
           if (missing !== undefined) throw new FoehnError(`the graph's input '${missing}' was not fed`);

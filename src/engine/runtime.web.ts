@@ -40,6 +40,7 @@ const copyingOutputs = (ort: OrtModule): OrtModule => ({
       return {
         inputNames: session.inputNames,
         outputNames: session.outputNames,
+        inputMetadata: session.inputMetadata,
         release: () => session.release(),
         async run(feeds, fetches) {
           const free = Object.fromEntries(Object.keys(fetches).map((name) => [name, null]));

@@ -12,7 +12,8 @@ async function answer(request: Request): Promise<unknown> {
   switch (request.kind) {
     case "load": {
       const session = await runtime.load(request.model, { threads: request.threads });
-      return { session: sessions.push(session) - 1, inputs: session.inputs, outputs: session.outputs };
+      const { inputs, outputs, shapes } = session;
+      return { session: sessions.push(session) - 1, inputs, outputs, shapes };
     }
     case "run": {
       const feeds = Object.fromEntries(

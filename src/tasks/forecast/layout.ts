@@ -52,7 +52,7 @@ export interface ForecastLayout {
 
 /** The whole of a forecast file before its fields are known. Leads in hours. */
 export function forecastLayout(
-  n: Normaliser,
+  n: Pick<Normaliser, "channels" | "units" | "latitudes" | "longitudes" | "calendar">,
   times: readonly number[],
   leadHours: readonly number[],
   attrs: Attributes,
