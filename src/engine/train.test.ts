@@ -107,30 +107,6 @@ describe("createTrainer", () => {
     ).rejects.toThrow(/openRuntime/);
   });
 
-  it("begun anew from other numbers takes the very steps of a new trainer", async () => {
-    const runtime = await openInline({ threads: 1 });
-    const { loss, parameters } = regression({ rows });
-    const optimiser = chain(adamW(), trackAverage(0.9));
-    const other = new Map(
-      [...parameters].map(([name, a]) => [
-        name,
-        float32(
-          a.shape,
-          a.data.map((v) => 0.5 * v),
-        ),
-      ]),
-    );
-    const used = await createTrainer(runtime, { loss, parameters, optimiser });
-    for (let i = 0; i < 3; i++) await used.train([{ x, y }], { learningRate: 0.02 });
-    await used.reset(other);
-    expect(used.step).toBe(0);
-    const fresh = await createTrainer(runtime, { ...regression({ rows }), parameters: other, optimiser });
-    for (const trainer of [used, fresh])
-      for (let i = 0; i < 3; i++) await trainer.train([{ x, y }], { learningRate: 0.02 });
-    expect(await used.parameters()).toEqual(await fresh.parameters());
-    expect(await used.parameters({ average: true })).toEqual(await fresh.parameters({ average: true }));
-  });
-
   it("resumed from its saved state takes the very steps of the unbroken run", async () => {
     const runtime = await openInline({ threads: 1 });
     const optimiser = chain(adamW(), trackAverage(0.9));

@@ -69,11 +69,6 @@ export interface Trainer {
   /** A copy of the parameters; `average` gives their running average where the optimiser tracks one. */
   parameters(options?: { average?: boolean }): Promise<Parameters>;
   state(): Promise<TrainerState>;
-  /**
-   * Begins anew from other numbers, as a fresh trainer would but without loading the graphs again: no step taken, the optimiser's
-   * state as at the start, but for the arrays in `slots` (named as in `state()`).
-   */
-  reset(parameters: ReadonlyMap<string, NdArray>, slots?: ReadonlyMap<string, NdArray>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -95,22 +90,16 @@ export async function createTrainer(runtime: Runtime, options: TrainerOptions): 
   const first = await keepReplica(runtime, numbers, trained);
   const { parameters: kept, sums } = first;
   const slots = new Map<string, Resident>();
-  /** How every slot begins, given the parameters' numbers. */
-  const freshSlots = (parameters: ReadonlyMap<string, NdArray>): [string, NdArray][] =>
-    trained.flatMap((p) =>
-      optimiser.flatMap((transform, part) =>
-        Object.entries(transform.slots(p.shape)).map(([slot, { shape, start = "zero" }]): [string, NdArray] => [
-          slotName(part, slot, p.name),
-          start === "parameter" ? parameters.get(p.name)! : zeros("float32", shape),
-        ]),
-      ),
-    );
-  for (const [name, fresh] of freshSlots(options.parameters)) {
-    const saved = state?.arrays.get(name);
-    if (state && !saved)
-      throw new FoehnError(`the saved optimiser state has no '${name}': it belongs to another optimiser or model`);
-    slots.set(name, await runtime.keep(saved ?? fresh));
-  }
+  for (const p of trained)
+    for (const [part, transform] of optimiser.entries())
+      for (const [slot, { shape, start = "zero" }] of Object.entries(transform.slots(p.shape))) {
+        const name = slotName(part, slot, p.name);
+        const fresh = start === "parameter" ? options.parameters.get(p.name)! : zeros("float32", shape);
+        const saved = state?.arrays.get(name);
+        if (state && !saved)
+          throw new FoehnError(`the saved optimiser state has no '${name}': it belongs to another optimiser or model`);
+        slots.set(name, await runtime.keep(saved ?? fresh));
+      }
   const parameterFeeds = Object.fromEntries(kept);
   const sumFeeds = prefixed("sum/", sums);
   const slotFeeds = Object.fromEntries(slots);
@@ -196,13 +185,6 @@ export async function createTrainer(runtime: Runtime, options: TrainerOptions): 
         [...slots].map(async ([name, resident]) => [name, await runtime.read(resident)] as const),
       );
       return { step, arrays: new Map(arrays) };
-    },
-    async reset(parameters, given = new Map()) {
-      for (const [name, resident] of kept) await runtime.write(resident, parameters.get(name)!);
-      for (const [name, fresh] of freshSlots(parameters))
-        await runtime.write(slots.get(name)!, given.get(name) ?? fresh);
-      if (opened) await (await opened).team.share(kept.keys());
-      step = 0;
     },
     async close() {
       const { team, normSession } = (await opened) ?? {};
