@@ -33,15 +33,28 @@ export function bearable(series: Pick<Series, "times">, range: TimeRange): Harmo
 export function harmonicsAt(time: number, { annual, daily }: Harmonics, calendar: Calendar): Float64Array {
   const year = (2 * Math.PI * (dayOfYear(time, calendar) - 1 + hourOfDay(time) / 24)) / YEAR_DAYS;
   const day = (2 * Math.PI * hourOfDay(time)) / 24;
-  const cycle = (phase: number, n: number): number[] =>
-    Array.from({ length: n }, (_, k) => [Math.cos((k + 1) * phase), Math.sin((k + 1) * phase)]).flat();
-  const modulation = [1, ...(annual > 0 ? cycle(year, 2) : [])];
+  const count = 1 + 2 * annual + 2 * daily * (annual > 0 ? 5 : 1);
+  const out = new Float64Array(count);
+  let at = 0;
+  const put = (v: number): void => {
+    out[at++] = v;
+  };
+  put(1);
+  for (let k = 1; k <= annual; k++) {
+    put(Math.cos(k * year));
+    put(Math.sin(k * year));
+  }
   // At the Nyquist frequency of the daily cycle (two samples a cycle) the sine vanishes; the least squares leave it at zero
-  return Float64Array.from([
-    1,
-    ...cycle(year, annual),
-    ...cycle(day, daily).flatMap((d) => modulation.map((m) => m * d)),
-  ]);
+  for (let k = 1; k <= daily; k++)
+    for (const d of [Math.cos(k * day), Math.sin(k * day)]) {
+      put(d);
+      // The daily cycle's change through the year: two annual harmonics of its own
+      for (let j = 1; annual > 0 && j <= 2; j++) {
+        put(Math.cos(j * year) * d);
+        put(Math.sin(j * year) * d);
+      }
+    }
+  return out;
 }
 
 export interface HarmonicClimatology extends Climatology {

@@ -1,0 +1,153 @@
+/**
+ * A site's training steps and predictions: one graph gives a batch's loss and gradient, another its forecasts. Both are loaded
+ * once and fed whatever numbers a round brings.
+ */
+import type { Parameters } from "../../engine/parameters.js";
+import type { Runtime } from "../../engine/runtime.js";
+import { FoehnError } from "../../errors.js";
+import { exportOnnx } from "../../graph/export.js";
+import { gradients } from "../../graph/grad.js";
+import type { Tensor } from "../../graph/graph.js";
+import type { NdArray } from "../../tensor/ndarray.js";
+import { flatten, type Layout, type Parameters as Shared, unflatten } from "../protocol/parameters.js";
+import { type FlatOptimiser, flatOptimiser } from "./flat-optimiser.js";
+import type { Member } from "./member.js";
+import { patchOf, siteNetwork } from "./network.js";
+import { type Pick, sampleFeeds } from "./samples.js";
+import type { SharedTask } from "./task.js";
+
+/** What a strategy adds to the gradient. */
+export interface SharedPull {
+  readonly offset?: Shared;
+  readonly proximal?: { readonly weight: number; readonly anchor: Shared };
+}
+
+export interface Descent {
+  /** Arrays of the shared model that this site's graph has. */
+  readonly arrays: readonly string[];
+  /** Goes on from these numbers with a fresh optimiser. */
+  begin(parameters: Shared, pull?: SharedPull): void;
+  /** One optimiser step; gives the batch's loss before it. Throws, changing nothing, where loss or gradient is not finite. */
+  step(picks: readonly Pick[], learningRate: number): Promise<number>;
+  /** A copy of the numbers as they stand. */
+  parameters(): Parameters;
+  /** The gradient of a batch's loss at these numbers, of this site's arrays. */
+  gradient(parameters: Shared, picks: readonly Pick[]): Promise<Parameters>;
+  /** The learnt part of the forecasts, [variable, latitude, longitude] for each pick. */
+  correct(parameters: Shared, picks: readonly Pick[]): Promise<Float32Array[]>;
+  close(): Promise<void>;
+}
+
+/** Numbers of a feature that go through the network at once when it only forecasts. */
+const FORECAST_NUMBERS = 16_000;
+
+export async function createDescent(
+  runtime: Runtime,
+  task: SharedTask,
+  variables: readonly string[],
+  member: Member,
+): Promise<Descent> {
+  const { latitudes, longitudes } = member.series;
+  const patch = patchOf(task);
+  const cells = variables.length * latitudes.length * longitudes.length;
+  const many = Math.max(8, Math.min(256, Math.floor(FORECAST_NUMBERS / cells)));
+  const learner = siteNetwork(task, { variables, latitudes, longitudes, batch: task.training.batch });
+  const forecaster = siteNetwork(task, { variables, latitudes, longitudes, batch: many });
+  const layout: Layout = learner.loss.graph.parameters.map(({ name, shape }) => ({ name, shape }));
+  const gradientSession = await runtime.load(gradientGraph(learner.loss));
+  const forecastSession = await runtime.load(
+    exportOnnx(forecaster.correction.graph, { outputs: new Map([["correction", forecaster.correction]]) }),
+  );
+  const decays = decayed(layout);
+  const own = (shared: Shared): Float32Array => {
+    const lacking = layout.find(({ name }) => !shared.has(name));
+    if (lacking)
+      throw new FoehnError(
+        `the shared model has no array '${lacking.name}', which this site's variables need; the hub's task names other variables or another model`,
+      );
+    return flatten(shared, layout);
+  };
+  const lossAndGradient = async (
+    weights: Float32Array,
+    picks: readonly Pick[],
+  ): Promise<{ loss: number; gradient: Float32Array }> => {
+    const feeds = { ...sampleFeeds(task, picks, patch), ...Object.fromEntries(unflatten(weights, layout)) };
+    const { loss, ...rest } = await gradientSession.run(feeds);
+    const named = new Map(layout.map(({ name }) => [name, rest[`gradient/${name}`] as NdArray<"float32">]));
+    return { loss: Number(loss.data[0]), gradient: flatten(named, layout) };
+  };
+
+  let weights: Float32Array | undefined;
+  let optimiser: FlatOptimiser;
+  const begun = (): Float32Array => {
+    if (!weights) throw new FoehnError("this training has not begun from any numbers");
+    return weights;
+  };
+  return {
+    arrays: layout.map(({ name }) => name),
+    begin(parameters, { offset, proximal } = {}) {
+      weights = own(parameters);
+      optimiser = flatOptimiser(task, decays, {
+        offset: offset && own(offset),
+        proximal: proximal && { weight: proximal.weight, anchor: own(proximal.anchor) },
+      });
+    },
+    async step(picks, learningRate) {
+      const { loss, gradient } = await lossAndGradient(begun(), picks);
+      if (!Number.isFinite(loss) || !gradient.every(Number.isFinite))
+        throw new FoehnError(
+          "the loss or its gradient is not finite; lower training.learningRate in the run's task, or look at the site's data",
+        );
+      optimiser.step(begun(), gradient, learningRate);
+      return loss;
+    },
+    parameters: () => unflatten(begun().slice(), layout) as Parameters,
+    async gradient(parameters, picks) {
+      return unflatten((await lossAndGradient(own(parameters), picks)).gradient, layout) as Parameters;
+    },
+    async correct(parameters, picks) {
+      const numbers = Object.fromEntries(unflatten(own(parameters), layout));
+      const out: Float32Array[] = [];
+      for (let from = 0; from < picks.length; from += many) {
+        const part = picks.slice(from, from + many);
+        // The graph has a fixed batch: the last one is filled up with its own first sample
+        const filled = Array.from({ length: many }, (_, i) => part[i] ?? part[0]);
+        const { correction } = await forecastSession.run({ ...sampleFeeds(task, filled, patch), ...numbers });
+        const data = correction.data as Float32Array;
+        part.forEach((_, b) => out.push(data.slice(b * cells, (b + 1) * cells)));
+      }
+      return out;
+    },
+    async close() {
+      await gradientSession.close();
+      await forecastSession.close();
+    },
+  };
+}
+
+/** The loss and its gradient by every parameter. */
+function gradientGraph(loss: Tensor): Uint8Array {
+  const { parameters } = loss.graph;
+  const derivatives = gradients(loss, parameters);
+  return exportOnnx(loss.graph, {
+    outputs: new Map([
+      ["loss", loss],
+      ...parameters.map(({ name }, i) => [`gradient/${name}`, derivatives[i]] as const),
+    ]),
+  });
+}
+
+/** Weight decay is for matrices: biases, norms and tokens do not multiply activations. */
+export function decayed(layout: Layout): Uint8Array {
+  const parts = layout.map(({ shape }) => {
+    const length = shape.reduce((a, b) => a * b, 1);
+    return new Uint8Array(length).fill(shape.length >= 2 && shape.every((n) => n > 1) ? 1 : 0);
+  });
+  const out = new Uint8Array(parts.reduce((s, p) => s + p.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}

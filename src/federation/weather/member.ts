@@ -1,0 +1,82 @@
+/**
+ * A member of a site: one station, or one region's grid, with everything that is fitted to its own training part and never
+ * leaves: climatology, deviations, how fast departures fade. A site has one member or, as the owner of a network, several.
+ */
+import { DataError } from "../../errors.js";
+import { fitNormaliser, type Normaliser } from "../../tasks/forecast/normaliser.js";
+import { departure } from "../../tasks/forecast/features.js";
+import { type Series, stateAt, stateSize } from "../../tasks/series.js";
+import { type Part, type Parts, PARTS, splitParts, startsOf } from "./split.js";
+import { gapHours, inSteps, type SharedTask } from "./task.js";
+
+export interface Member {
+  readonly name: string;
+  readonly series: Series;
+  readonly normaliser: Normaliser;
+  readonly parts: Parts;
+  /** Departures from climatology in units of their deviation, [time, channel, cell]; missing values are NaN. */
+  readonly departures: Float32Array;
+  /** Usable starts by part, for each of the task's leads. */
+  readonly starts: Readonly<Record<Part, readonly Int32Array[]>>;
+}
+
+/** A channel with fewer values than this in the training part counts as absent. */
+const FEWEST = 100;
+
+/** Fits a member to its own training part. Throws DataError where nothing is left to train, validate or test on. */
+export function fitMember(name: string, series: Series, task: SharedTask): Member {
+  const leads = inSteps(task, "leads");
+  const lags = inSteps(task, "lags");
+  const parts = splitParts(series.times.length, {
+    ...task.split,
+    gap: Math.round(gapHours(task) / task.forecast.step),
+  });
+  const training = onlyPart(series, parts, "train");
+  blankRare(series, training);
+  const normaliser = fitNormaliser(training, {
+    trainRange: [-Infinity, Infinity],
+    step: task.forecast.step * 3_600_000,
+    leadSteps: Math.max(...leads),
+    firstGuess: "damped-anomaly",
+    missing: "skip",
+  });
+  const size = stateSize(series);
+  const departures = new Float32Array(series.values.length);
+  series.times.forEach((time, t) => departures.set(departure(normaliser, stateAt(series, t), time), t * size));
+
+  const present = series.times.map((_, t) => (stateAt(series, t).some((v) => v === v) ? 1 : 0));
+  const earliest = Math.max(0, ...lags);
+  const starts = Object.fromEntries(
+    PARTS.map((part) => [
+      part,
+      leads.map((lead) => startsOf(parts, part, lead, (t) => t >= earliest && !!present[t] && !!present[t + lead])),
+    ]),
+  ) as Record<Part, Int32Array[]>;
+  return { name, series, normaliser, parts, departures, starts };
+}
+
+/** The times of one part as a series. */
+function onlyPart(series: Series, parts: Parts, part: Part): Series {
+  const size = stateSize(series);
+  const indices = [...series.times.keys()].filter((t) => parts[t] === PARTS.indexOf(part));
+  if (indices.length < 8)
+    throw new DataError("site data", `only ${indices.length} times fall into its ${part} part; give a longer record`);
+  const values = new Float32Array(indices.length * size);
+  indices.forEach((t, k) => values.set(stateAt(series, t), k * size));
+  return { ...series, times: Float64Array.from(indices, (t) => series.times[t]), values };
+}
+
+/** Channels that the training part hardly has are taken as absent, everywhere. */
+function blankRare(series: Series, training: Series): void {
+  const channels = series.channels.length;
+  const cells = stateSize(series) / channels;
+  for (let c = 0; c < channels; c++) {
+    let seen = 0;
+    for (let t = 0; t < training.times.length; t++)
+      if (training.values[(t * channels + c) * cells] === training.values[(t * channels + c) * cells]) seen++;
+    if (seen >= FEWEST) continue;
+    for (const s of [series, training])
+      for (let t = 0; t < s.times.length; t++)
+        s.values.fill(NaN, (t * channels + c) * cells, (t * channels + c + 1) * cells);
+  }
+}

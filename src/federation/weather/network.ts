@@ -1,0 +1,84 @@
+/**
+ * The shared model as a site's graph: the architecture of the run's task over the variables the site has. Arrays are named by
+ * what they belong to, so the graph of any site holds a part of the shared model, and `initialParameters` holds all of it.
+ */
+import { initialise, type Parameters, type Scope, scope } from "../../engine/parameters.js";
+import { UsageError } from "../../errors.js";
+import { Graph, type Tensor } from "../../graph/graph.js";
+import { mul, reduceMean, square, sub } from "../../graph/ops.js";
+import { resolveModel } from "../../models/index.js";
+import { patchGrid } from "../../models/patches.js";
+import { FEATURES } from "../../models/position.js";
+import { CONDITION, isGlobal } from "../../tasks/forecast/features.js";
+import { mapsPerVariable } from "./samples.js";
+import type { SharedTask } from "./task.js";
+
+/** What a graph is made for. */
+export interface Shape {
+  /** Names as in the task's vocabulary. */
+  readonly variables: readonly string[];
+  readonly latitudes: ArrayLike<number>;
+  readonly longitudes: ArrayLike<number>;
+  readonly batch: number;
+}
+
+export interface SiteNetwork {
+  readonly parameters: Scope;
+  /** The learnt part z of the forecast, [batch, variable, latitude, longitude]. */
+  readonly correction: Tensor;
+  /** Mean weighted squared error; 1 for a model that knows nothing. */
+  readonly loss: Tensor;
+}
+
+/** Rows and columns of a token of the task's model. */
+export function patchOf(task: SharedTask): readonly [number, number] {
+  const { patch } = resolveModel(task.model).settings as { patch?: [number, number] };
+  if (!patch)
+    throw new UsageError(
+      `the run's task: model '${task.model.name}' has no patches of single variables, so sites that differ cannot share it; take climax`,
+    );
+  return patch;
+}
+
+/** Writes the model for a site. Inputs: see `sampleFeeds`. */
+export function siteNetwork(task: SharedTask, { variables, latitudes, longitudes, batch }: Shape): SiteNetwork {
+  const graph = new Graph(`shared-${task.model.name}`);
+  const parameters = scope(graph);
+  const { architecture, settings } = resolveModel(task.model);
+  const [height, width] = [latitudes.length, longitudes.length];
+  const channels = variables.length;
+  const maps = mapsPerVariable(task);
+  const grid = patchGrid(height, width, patchOf(task));
+  const correction = architecture.write(
+    parameters,
+    {
+      fields: graph.input("fields", "float32", [batch, maps * channels, height, width]),
+      condition: graph.input("condition", "float32", [batch, CONDITION]),
+      channels,
+      global: isGlobal(longitudes),
+      variables: variables.map((name, c) => ({ name, maps: Array.from({ length: maps }, (_, k) => k * channels + c) })),
+      shared: [],
+      latitudes,
+      longitudes,
+      places: graph.input("places", "float32", [batch, grid.rows * grid.columns, FEATURES]),
+    },
+    settings,
+  );
+  const shape = [batch, channels, height, width];
+  const error = sub(correction, graph.input("truth", "float32", shape));
+  const loss = reduceMean(mul(graph.input("weight", "float32", shape), square(error)));
+  return { parameters, correction, loss };
+}
+
+/** The whole shared model at its start: the arrays of every variable of the vocabulary. The same seed gives the same numbers. */
+export function initialParameters(task: SharedTask, seed = 0): Parameters {
+  const [height, width] = patchOf(task);
+  const axis = (length: number): number[] => Array.from({ length }, (_, i) => i);
+  const network = siteNetwork(task, {
+    variables: task.variables,
+    latitudes: axis(height),
+    longitudes: axis(width),
+    batch: 1,
+  });
+  return initialise(network.parameters, { seed });
+}

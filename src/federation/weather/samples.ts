@@ -1,0 +1,179 @@
+/**
+ * Samples as the network is fed them. Everything is fed and nothing is a constant of the graph, so that one graph serves all
+ * stations of a site. Per variable, as maps: the departure from climatology now and its changes since past states, slow means,
+ * the state and its climatology in units of the variable's own spread, the climatology's change until the valid time, the first
+ * guess, and how variable the point is. What is learnt is the error of damped persistence in units of its deviation:
+ *
+ *     z = (u(t + L) - a_L u(t)) s / r_L
+ */
+import type { Feeds } from "../../engine/runtime.js";
+import { latitudeWeights } from "../../earth/weights.js";
+import { placeFeatures, FEATURES, patchCentres } from "../../models/position.js";
+import { patchGrid } from "../../models/patches.js";
+import { jumpArrays } from "../../tasks/forecast/features.js";
+import { float32 } from "../../tensor/ndarray.js";
+import type { Member } from "./member.js";
+import { inSteps, type SharedTask } from "./task.js";
+
+/** Maps that each variable has. */
+export const mapsPerVariable = (task: SharedTask): number =>
+  1 + task.forecast.lags.length + task.forecast.slowMeans.length + 6;
+
+export interface Pick {
+  readonly member: Member;
+  readonly start: number;
+  /** Position of the lead among the task's. */
+  readonly lead: number;
+}
+
+/** Inputs, targets and weights of a batch. The weights are zero where the truth is missing; their mean is one. */
+export function sampleFeeds(task: SharedTask, picks: readonly Pick[], patch: readonly [number, number]): Feeds {
+  const { series } = picks[0].member;
+  const channels = series.channels.length;
+  const [height, width] = [series.latitudes.length, series.longitudes.length];
+  const cells = height * width;
+  const size = channels * cells;
+  const maps = mapsPerVariable(task);
+  const [leads, lags, slow] = (["leads", "lags", "slowMeans"] as const).map((list) => inSteps(task, list));
+  const batch = picks.length;
+  const fields = new Float32Array(batch * maps * size);
+  const truth = new Float32Array(batch * size);
+  const weight = new Float32Array(batch * size);
+  const grid = patchGrid(height, width, patch);
+  const tokens = grid.rows * grid.columns;
+  const places = new Float32Array(batch * tokens * FEATURES);
+  const condition: Float32Array[] = [];
+
+  picks.forEach(({ member, start, lead }, b) => {
+    const { normaliser: n, departures } = member;
+    const time = member.series.times[start];
+    const jump = jumpArrays(n, [{ time, lead: leads[lead], elapsed: 0 }]);
+    condition.push(jump.condition.data as Float32Array);
+    places.set(placesOf(member, grid), b * tokens * FEATURES);
+    const [usual, change, damping, scale] = [jump.usual, jump.change, jump.damping, jump.scale].map(
+      (a) => a.data as Float32Array,
+    );
+    const fixed = fixedMaps(member);
+    const area = areaWeights(member);
+    const now = departures.subarray(start * size, (start + 1) * size);
+    const later = departures.subarray((start + leads[lead]) * size, (start + leads[lead] + 1) * size);
+    let map = 0;
+    /** Writes the next map of every variable: 0 stands for what is missing. */
+    const put = (value: (p: number) => number): void => {
+      const at = (b * maps + map) * size;
+      for (let p = 0; p < size; p++) {
+        const v = value(p);
+        fields[at + p] = v === v ? v : 0;
+      }
+      map++;
+    };
+    put((p) => now[p]);
+    for (const lag of lags) {
+      const past = departures.subarray((start - lag) * size, (start - lag + 1) * size);
+      put((p) => now[p] - past[p]);
+    }
+    for (const steps of slow) {
+      const mean = slowMean(departures, size, start, steps);
+      put((p) => mean[p]);
+    }
+    put((p) => usual[p] + now[p] * fixed.ratio[p]);
+    put((p) => usual[p]);
+    put((p) => change[p]);
+    put((p) => damping[p] * now[p]);
+    put((p) => fixed.deviation[p]);
+    put((p) => fixed.amplitude[p]);
+    for (let p = 0; p < size; p++) {
+      const z = (later[p] - damping[p] * now[p]) / scale[p];
+      if (z !== z) continue;
+      truth[b * size + p] = z;
+      weight[b * size + p] = area[p];
+    }
+  });
+  const total = weight.reduce((s, w) => s + w, 0);
+  if (total > 0) for (let i = 0; i < weight.length; i++) weight[i] *= weight.length / total;
+  const shape = [batch, channels, height, width];
+  return {
+    fields: float32([batch, maps * channels, height, width], fields),
+    condition: float32([batch, condition[0].length], concatenated(condition)),
+    places: float32([batch, tokens, FEATURES], places),
+    truth: float32(shape, truth),
+    weight: float32(shape, weight),
+  };
+}
+
+const concatenated = (parts: readonly Float32Array[]): Float32Array => {
+  const out = new Float32Array(parts.length * parts[0].length);
+  parts.forEach((part, i) => out.set(part, i * part.length));
+  return out;
+};
+
+/** Mean departure over the last `steps` states, of those that are there. */
+function slowMean(departures: Float32Array, size: number, start: number, steps: number): Float64Array {
+  const sum = new Float64Array(size);
+  const seen = new Float64Array(size);
+  for (let t = Math.max(0, start - steps + 1); t <= start; t++)
+    for (let p = 0; p < size; p++) {
+      const u = departures[t * size + p];
+      if (u !== u) continue;
+      sum[p] += u;
+      seen[p]++;
+    }
+  return sum.map((v, p) => (1.5 * v) / seen[p]);
+}
+
+interface Fixed {
+  readonly ratio: Float32Array;
+  readonly deviation: Float32Array;
+  readonly amplitude: Float32Array;
+}
+const fixedOf = new WeakMap<Member, Fixed>();
+
+/** s / spread; log of the deviation over its mean on the grid; the daily cycle's size in units of the deviation. */
+function fixedMaps(member: Member): Fixed {
+  const known = fixedOf.get(member);
+  if (known) return known;
+  const { anomaly, spread, climatology, channels } = member.normaliser;
+  const cells = anomaly.length / channels.length;
+  const ratio = anomaly.map((s, p) => s / spread[Math.floor(p / cells)]);
+  const deviation = new Float32Array(anomaly.length);
+  const amplitude = new Float32Array(anomaly.length);
+  channels.forEach((_, c) => {
+    const part = anomaly.subarray(c * cells, (c + 1) * cells);
+    const mean = part.reduce((s, v) => s + v, 0) / cells;
+    const daily = climatology.dailyAmplitude(c, cells);
+    for (let i = 0; i < cells; i++) {
+      deviation[c * cells + i] = Math.log(part[i] / mean);
+      amplitude[c * cells + i] = daily ? daily[i] / part[i] : 0;
+    }
+  });
+  const fixed = { ratio, deviation, amplitude };
+  fixedOf.set(member, fixed);
+  return fixed;
+}
+
+const areasOf = new WeakMap<Member, Float32Array>();
+
+/** Exact area weights of every channel's cells, their mean one. */
+export function areaWeights(member: Member): Float32Array {
+  const known = areasOf.get(member);
+  if (known) return known;
+  const { latitudes, longitudes, channels } = member.series;
+  const rows = latitudes.length > 1 ? latitudeWeights(latitudes, "exact") : [1];
+  const cells = latitudes.length * longitudes.length;
+  const out = Float32Array.from(
+    { length: channels.length * cells },
+    (_, p) => rows[Math.floor((p % cells) / longitudes.length)],
+  );
+  areasOf.set(member, out);
+  return out;
+}
+
+const placesKnown = new WeakMap<Member, Float32Array>();
+
+function placesOf(member: Member, grid: ReturnType<typeof patchGrid>): Float32Array {
+  const known = placesKnown.get(member);
+  if (known) return known;
+  const out = Float32Array.from(patchCentres(member.series, grid).flatMap(placeFeatures));
+  placesKnown.set(member, out);
+  return out;
+}

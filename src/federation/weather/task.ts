@@ -1,0 +1,83 @@
+/**
+ * What all sites of a run agree on: the `task` of a run's configuration. The variables that may occur, the model, the leads, and
+ * how each site trains. A site has some of the variables, on a grid or at stations; its graph holds the arrays of those alone.
+ *
+ *     task:
+ *       variables: [temp, rhum, msl, wdsp]
+ *       model: { name: climax, patch: [1, 1], width: 48, depth: 2 }
+ *       forecast: { step: 1, leads: [1, 3, 6, 12, 24], lags: [1, 2, 3, 6, 12, 24] }
+ */
+import { z } from "zod";
+import { UsageError } from "../../errors.js";
+
+const hours = z.number().positive();
+
+export const sharedTaskSchema = z.strictObject({
+  kind: z.literal("forecast").default("forecast"),
+  /** Every variable that a site may have, by the data's own name or the catalogue's; with a level where there is one (`z@500`). */
+  variables: z.array(z.string().min(1)).min(1),
+  /** Arrays carry the variables' names, so only a model that keeps variables apart can be shared by sites that differ. */
+  model: z.looseObject({ name: z.string() }).default({ name: "climax", patch: [1, 1] }),
+  forecast: z.strictObject({
+    /** Hours between states; the data's own steps must divide it. */
+    step: hours,
+    /** Hours ahead that are learnt and scored. */
+    leads: z.array(hours).min(1),
+    /** Hours back of the past states that are shown beside the newest. */
+    lags: z.array(hours).default([]),
+    /** Hours before the start over which mean departures from climatology are shown. */
+    slowMeans: z.array(hours).default([]),
+  }),
+  training: z
+    .strictObject({
+      batch: z.int().positive().default(32),
+      learningRate: z.number().positive().default(1e-3),
+      /** The part of the rate that is left at the end of the run, falling along a cosine. */
+      floor: z.number().positive().max(1).default(0.05),
+      optimiser: z.enum(["adamw", "sgd"]).default("adamw"),
+      weightDecay: z.number().nonnegative().default(0.05),
+      beta2: z.number().positive().lt(1).default(0.98),
+      momentum: z.number().min(0).lt(1).default(0.9),
+      clip: z.number().positive().default(1),
+    })
+    .prefault({}),
+  /** Each of `blocks` equal stretches of a site's record is cut into these parts, apart in time by the longest lead or lag. */
+  split: z
+    .strictObject({
+      train: z.number().positive().lt(1).default(0.7),
+      validation: z.number().positive().lt(1).default(0.1),
+      blocks: z.int().positive().default(1),
+    })
+    .prefault({}),
+  /** Starts a site scores a model on after each round. */
+  evaluationStarts: z.int().positive().default(100),
+});
+export type SharedTask = z.output<typeof sharedTaskSchema>;
+
+/** Checks and completes the `task` of a run's configuration; UsageError says which key is wrong. */
+export function parseSharedTask(given: unknown): SharedTask {
+  const result = sharedTaskSchema.safeParse(given);
+  if (!result.success) {
+    const [{ path, message }] = result.error.issues;
+    throw new UsageError(`the run's task, ${path.length > 0 ? `'${path.join(".")}'` : "as a whole"}: ${message}`);
+  }
+  const task = result.data;
+  const { step, leads, lags } = task.forecast;
+  const odd = [...leads, ...lags].find((h) => !Number.isInteger(h / step));
+  if (odd !== undefined)
+    throw new UsageError(`the run's task: ${odd} h is not a multiple of forecast.step (${step} h); use multiples`);
+  if (task.split.train + task.split.validation >= 1)
+    throw new UsageError(
+      "the run's task: split.train and split.validation leave nothing to test on; make them smaller",
+    );
+  if (new Set(task.variables).size !== task.variables.length)
+    throw new UsageError("the run's task: a variable is named twice; name each once");
+  return task;
+}
+
+/** Leads and lags in steps of the data. */
+export const inSteps = (task: SharedTask, list: "leads" | "lags" | "slowMeans"): number[] =>
+  task.forecast[list].map((h) => Math.max(1, Math.round(h / task.forecast.step)));
+
+/** Hours that lie between the parts of the record: what a sample reaches ahead or back. */
+export const gapHours = ({ forecast }: SharedTask): number => Math.max(...forecast.leads, ...forecast.lags);
