@@ -31,6 +31,8 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import("./verify.js"),
   },
   { name: "export", summary: "a trained run as one ONNX file in physical units", load: () => import("./export.js") },
+  { name: "hub", summary: "coordinate a run that many sites train together", load: () => import("./hub.js") },
+  { name: "join", summary: "take part in such a run with this site's data", load: () => import("./join.js") },
   { name: "serve", summary: "show a report on localhost", load: () => import("./serve.js") },
   { name: "doctor", summary: "what this machine has", load: () => import("./doctor.js") },
   { name: "bench", summary: "measure Foehn beside its yardsticks", load: () => import("./bench.js") },

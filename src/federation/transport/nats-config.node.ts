@@ -21,6 +21,8 @@ export interface NatsConfigOptions {
   /** Port on which leaf nodes (servers at stations) dial in, and the address they are told. */
   readonly leafPort?: number;
   readonly advertise?: string;
+  /** Seeds that exist already and stay: a site that has its credential keeps it. */
+  readonly keep?: { readonly hubSeed?: string; readonly siteSeeds?: Readonly<Record<string, string>> };
 }
 
 export interface NatsSetup {
@@ -50,7 +52,7 @@ export function sitePermissions(run: string, site: string): { publish: string[];
 
 /** A fresh setup with new keys. */
 export function natsSetup(options: NatsConfigOptions): NatsSetup {
-  const { run, sites, host = "0.0.0.0", port = 4222, storeDir = "nats-data", tls, leafPort, advertise } = options;
+  const { run, sites, host = "0.0.0.0", port = 4222, storeDir = "nats-data", tls, leafPort, advertise, keep } = options;
   for (const name of [run, ...sites])
     if (!NAME.test(name))
       throw new UsageError(`'${name}' cannot name a run or site: use 1 to 64 letters, digits, - and _`);
@@ -60,8 +62,8 @@ export function natsSetup(options: NatsConfigOptions): NatsSetup {
     throw new UsageError(
       "leaf nodes learn the hub's address from the server, and behind NAT it would tell them a wrong one; give advertise, HOST:PORT as stations see it",
     );
-  const hub = newKey();
-  const keys = Object.fromEntries(sites.map((site) => [site, newKey()]));
+  const hub = keyOf(keep?.hubSeed);
+  const keys = Object.fromEntries(sites.map((site) => [site, keyOf(keep?.siteSeeds?.[site])]));
   const list = (subjects: readonly string[]): string => `[${subjects.map((s) => JSON.stringify(s)).join(", ")}]`;
   const users = sites.map((site) => {
     const { publish, subscribe } = sitePermissions(run, site);
@@ -103,7 +105,8 @@ ${users.join("\n")}
   return { server, hubSeed: hub.seed, siteSeeds: Object.fromEntries(sites.map((site) => [site, keys[site].seed])) };
 }
 
-function newKey(): { publicKey: string; seed: string } {
-  const pair = nkeys.createUser();
+/** The key of a seed; a new one where there is none. */
+function keyOf(seed?: string): { publicKey: string; seed: string } {
+  const pair = seed === undefined ? nkeys.createUser() : nkeys.fromSeed(new TextEncoder().encode(seed));
   return { publicKey: pair.getPublicKey(), seed: new TextDecoder().decode(pair.getSeed()) };
 }

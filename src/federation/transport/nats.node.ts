@@ -45,6 +45,8 @@ export interface NatsOptions {
   readonly seed?: string;
   /** Certificate authority that signed the server's certificate, PEM file. */
   readonly caFile?: string;
+  /** The same as text. */
+  readonly ca?: string;
   /** Milliseconds during which a vanished server is waited for. */
   readonly patience?: number;
 }
@@ -73,7 +75,7 @@ const AHEAD = 1024;
 
 /** Connects; FoehnError says where the server was sought and why it refused. */
 export async function natsTransport(options: NatsOptions): Promise<Transport> {
-  const { servers, run, role, site, seed, caFile, patience = 300_000 } = options;
+  const { servers, run, role, site, seed, caFile, ca, patience = 300_000 } = options;
   if (!NAME.test(run)) throw new UsageError(`'${run}' cannot name a run: use 1 to 64 letters, digits, - and _`);
   const names = natsNames(run);
   let connection: NatsConnection;
@@ -86,16 +88,10 @@ export async function natsTransport(options: NatsOptions): Promise<Transport> {
       timeout: 5000,
       ...(site ? { inboxPrefix: names.inbox(site) } : {}),
       ...(seed ? { authenticator: nkeyAuthenticator(new TextEncoder().encode(seed)) } : {}),
-      ...(caFile ? { tls: { caFile } } : {}),
+      ...(caFile ? { tls: { caFile } } : ca ? { tls: { ca } } : {}),
     });
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new FoehnError(
-      `NATS at ${[servers].flat().join(", ")}: ${why}; check the address, the credential and that nats-server runs with -js`,
-      {
-        cause,
-      },
-    );
+    throw new FoehnError(`NATS at ${[servers].flat().join(", ")}: ${refusal(cause)}`, { cause });
   }
   const js = jetstream(connection, { timeout: 5000 });
   const manager = await jetstreamManager(connection, { checkAPI: false, timeout: 5000 });
@@ -117,6 +113,24 @@ export async function natsTransport(options: NatsOptions): Promise<Transport> {
       await connection.close();
     },
   };
+}
+
+/** Why a connection was refused, at whose end, and what to do. */
+function refusal(cause: unknown): string {
+  const words: string[] = [];
+  for (let e = cause; e instanceof Error; e = e.cause) words.push(e.message, (e as { code?: string }).code ?? "");
+  const all = words.join(" ");
+  if (/authorization/i.test(all))
+    return "Authorization Violation: the server does not know this credential; ask the hub's owner for a new one, or to load the configuration it is in";
+  if (/CERT_NOT_YET_VALID|not yet valid/i.test(all))
+    return `the server's certificate is not valid yet by this machine's clock (${new Date().toISOString()}); set the clock`;
+  if (/CERT_HAS_EXPIRED|expired/i.test(all))
+    return `the server's certificate has expired by this machine's clock (${new Date().toISOString()}); set the clock, or ask the hub's owner for a new certificate`;
+  if (/altname|ERR_TLS_CERT/i.test(all))
+    return "the server's certificate is for another address; use the address the hub's owner gave, or have the certificate made anew with --address";
+  if (/self.signed|unable to (verify|get)|certificate/i.test(all))
+    return "the server's certificate is not signed by the authority in this credential; ask the hub's owner for a new credential";
+  return `${words[0] || String(cause)}; check the address, the credential and that nats-server runs with -js`;
 }
 
 type Names = ReturnType<typeof natsNames>;

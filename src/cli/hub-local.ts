@@ -1,0 +1,89 @@
+/** A whole federation in one process: the same protocol over the bus in memory, for a demo, a simulation, or a proof. */
+import path from "node:path";
+import { UsageError } from "../errors.js";
+import { openRuntime } from "../engine/runtime.node.js";
+import type { RunConfig } from "../federation/protocol/config.js";
+import { coordinate, type HubOptions, type RunModels } from "../federation/protocol/hub.js";
+import { runSite, type SiteReport } from "../federation/protocol/site.js";
+import { localBus } from "../federation/transport/local.js";
+import type { SharedTask } from "../federation/weather/task.js";
+import type { WeatherSite } from "../federation/weather/site.js";
+import { weatherTrainer } from "../federation/weather/trainer.node.js";
+import type { HubFlags } from "./hub.js";
+import { writeModel } from "./hub-live.js";
+import { skillTable } from "./join-output.js";
+import type { Output } from "./output.js";
+
+/** NAME=DATA or NAME=DATA#STATION,STATION. */
+export function siteSpec(text: string): { name: string; data: string; only?: string[] } {
+  const equals = text.indexOf("=");
+  if (equals < 1 || equals === text.length - 1)
+    throw new UsageError(`--site ${text}: with --transport local write it as NAME=DATA, e.g. --site amber=amber.nc`);
+  const [data, stations] = text.slice(equals + 1).split("#");
+  return { name: text.slice(0, equals), data, ...(stations ? { only: stations.split(",") } : {}) };
+}
+
+/** Trains all sites together in this process; writes each site's personal model. */
+export async function simulateSites(options: {
+  readonly config: RunConfig;
+  readonly task: SharedTask;
+  readonly flags: HubFlags;
+  readonly hub: Omit<HubOptions, "transport">;
+  readonly folder: string;
+  readonly out: Output;
+}): Promise<RunModels> {
+  const { config, task, flags, hub, folder, out } = options;
+  const specs = (flags.site ?? []).map(siteSpec);
+  if (specs.length === 0)
+    throw new UsageError("name the sites to simulate: --site amber=amber.nc --site birch=birch.nc");
+  const twice = specs.find(({ name }, i) => specs.findIndex((s) => s.name === name) !== i);
+  if (twice) throw new UsageError(`site '${twice.name}' is named twice; give each site one name`);
+  const runtime = await openRuntime({ threads: 1 });
+  const trainers: WeatherSite[] = [];
+  try {
+    for (const { name, data, only } of specs) {
+      const trainer = await weatherTrainer({ task, data, only, stations: flags.stations, runtime });
+      const { samples, variables } = trainer.describe();
+      out.say(`site ${name}: ${samples} samples of ${variables.join(", ")} from ${data}`);
+      trainers.push(trainer);
+    }
+    const bus = localBus();
+    const stop = new AbortController();
+    const signal = hub.signal ? AbortSignal.any([hub.signal, stop.signal]) : stop.signal;
+    const sites = specs.map(({ name }, i) =>
+      runSite({
+        transport: bus.connect(),
+        site: name,
+        trainer: trainers[i],
+        compareAlone: flags.alone,
+        signal,
+        onRefusal: (reason) => out.say(`the hub refused ${name}: ${reason}`),
+      }),
+    );
+    const settled = Promise.allSettled(sites);
+    // A site that fails ends the simulation: its reason is what the person must hear.
+    const failure = Promise.race(sites.map((s) => s.then(() => new Promise<never>(() => undefined))));
+    const schedule = { ...config.schedule, minSites: specs.length };
+    failure.catch(() => undefined); // heard by the race while it lasts
+    const running = coordinate({ ...hub, signal, config: { ...config, schedule }, transport: bus.connect() });
+    try {
+      const models = await Promise.race([running, failure]);
+      const reports = (await settled).flatMap((s) => (s.status === "fulfilled" ? [s.value] : []));
+      await keep(reports, folder, out);
+      return models;
+    } finally {
+      stop.abort(new UsageError("the simulation has ended"));
+      await Promise.allSettled([running, settled]);
+    }
+  } finally {
+    for (const trainer of trainers) await trainer.close();
+    await runtime.close();
+  }
+}
+
+async function keep(reports: readonly SiteReport[], folder: string, out: Output): Promise<void> {
+  for (const report of reports) {
+    out.say(skillTable(report));
+    await writeModel(path.join(folder, "sites", `${report.site}.safetensors`), report.models.personal);
+  }
+}
