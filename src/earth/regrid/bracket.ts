@@ -43,7 +43,7 @@ export function longitudeBracket(grid: RectilinearGrid, longitude: number): Brac
 
 /** A target's points, each as latitude and longitude. */
 export function* targetPoints(grid: Grid): Generator<[latitude: number, longitude: number]> {
-  if (grid.kind === "points")
+  if (grid.kind !== "rectilinear")
     for (let i = 0; i < grid.latitudes.length; i++) yield [grid.latitudes[i], grid.longitudes[i]];
   else for (const latitude of grid.latitudes) for (const longitude of grid.longitudes) yield [latitude, longitude];
 }

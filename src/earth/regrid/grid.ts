@@ -1,4 +1,4 @@
-/** Where values live: rows and columns of latitudes and longitudes, or points (stations). Degrees. */
+/** Where values live: rows and columns of latitudes and longitudes, curvilinear rows and columns, or points (stations). Degrees. */
 import { UsageError } from "../../errors.js";
 
 /** Values lie row by row, [latitude, longitude]; the coordinates rise or fall, longitudes within one turn. */
@@ -15,7 +15,16 @@ export interface PointGrid {
   readonly longitudes: Float64Array;
 }
 
-export type Grid = RectilinearGrid | PointGrid;
+/** Rows and columns that follow neither parallels nor meridians: every node has a latitude and a longitude, row by row. */
+export interface CurvilinearGrid {
+  readonly kind: "curvilinear";
+  readonly rows: number;
+  readonly columns: number;
+  readonly latitudes: Float64Array;
+  readonly longitudes: Float64Array;
+}
+
+export type Grid = RectilinearGrid | PointGrid | CurvilinearGrid;
 
 export const RADIANS = Math.PI / 180;
 
@@ -43,6 +52,26 @@ export const points = (latitudes: ArrayLike<number>, longitudes: ArrayLike<numbe
   longitudes: Float64Array.from(longitudes),
 });
 
+/** A grid of rows x columns nodes, checked. */
+export function curvilinear(
+  rows: number,
+  columns: number,
+  latitudes: ArrayLike<number>,
+  longitudes: ArrayLike<number>,
+): CurvilinearGrid {
+  if (latitudes.length !== rows * columns || longitudes.length !== rows * columns)
+    throw new UsageError(
+      `a curvilinear grid of ${rows} x ${columns} nodes has as many latitudes and longitudes, not ${latitudes.length} and ${longitudes.length}`,
+    );
+  return {
+    kind: "curvilinear",
+    rows,
+    columns,
+    latitudes: Float64Array.from(latitudes),
+    longitudes: Float64Array.from(longitudes),
+  };
+}
+
 function checkOrder(values: Float64Array, what: string): void {
   if (values.length === 0) throw new UsageError(`a grid needs at least one of its ${what}`);
   const sign = values.length > 1 && values[1] < values[0] ? -1 : 1;
@@ -69,7 +98,7 @@ export function globalGrid(name: string): RectilinearGrid {
 
 /** How many values a grid has. */
 export const pointsOf = (grid: Grid): number =>
-  grid.kind === "points" ? grid.latitudes.length : grid.latitudes.length * grid.longitudes.length;
+  grid.kind === "rectilinear" ? grid.latitudes.length * grid.longitudes.length : grid.latitudes.length;
 
 /** True where the columns go all the way around: the gap at the seam is like the others. */
 export function isPeriodic({ longitudes }: RectilinearGrid): boolean {

@@ -6,15 +6,35 @@
  */
 import { UsageError } from "../../errors.js";
 import { bicubicWeights } from "./bicubic.js";
-import { conservativeWeights } from "./conservative.js";
-import type { Grid } from "./grid.js";
+import { conservativeWeights, secondOrderConservativeWeights } from "./conservative.js";
+import { curvilinearWeights } from "./curvilinear.js";
+import { delaunayWeights } from "./delaunay.js";
+import type { Grid, RectilinearGrid } from "./grid.js";
 import { bilinearWeights, inverseDistanceWeights, nearestWeights } from "./interpolate.js";
 import type { RegridWeights } from "./weights.js";
 
-export { globalGrid, type Grid, type PointGrid, points, pointsOf, rectilinear, type RectilinearGrid } from "./grid.js";
+export {
+  curvilinear,
+  type CurvilinearGrid,
+  globalGrid,
+  type Grid,
+  type PointGrid,
+  points,
+  pointsOf,
+  rectilinear,
+  type RectilinearGrid,
+} from "./grid.js";
 export { applyWeights, type ApplyOptions, type RegridWeights } from "./weights.js";
 
-export const REGRID_METHODS = ["nearest", "bilinear", "bicubic", "conservative", "inverse-distance"] as const;
+export const REGRID_METHODS = [
+  "nearest",
+  "bilinear",
+  "bicubic",
+  "conservative",
+  "conservative2",
+  "inverse-distance",
+  "delaunay",
+] as const;
 export type RegridMethod = (typeof REGRID_METHODS)[number];
 
 /** Weights of a method between two grids; an error says where a method does not fit them. */
@@ -24,16 +44,29 @@ export function regridWeights(source: Grid, target: Grid, method: RegridMethod):
       return nearestWeights(source, target);
     case "inverse-distance":
       return inverseDistanceWeights(source, target);
+    case "delaunay":
+      return delaunayWeights(source, target);
     case "bilinear":
+      if (source.kind === "curvilinear") return curvilinearWeights(source, target);
+      return bilinearWeights(fromRows(source, method), target);
     case "bicubic":
-      if (source.kind === "points")
-        throw new UsageError(
-          `${method} regridding needs rows and columns to come from; use inverse-distance from stations`,
-        );
-      return (method === "bilinear" ? bilinearWeights : bicubicWeights)(source, target);
+      return bicubicWeights(fromRows(source, method), target);
     case "conservative":
-      if (source.kind === "points" || target.kind === "points")
-        throw new UsageError("conservative regridding needs cells on both sides; use bilinear to stations");
-      return conservativeWeights(source, target);
+    case "conservative2":
+      if (source.kind !== "rectilinear" || target.kind !== "rectilinear")
+        throw new UsageError(
+          `${method} regridding needs cells between parallels and meridians on both sides; use bilinear to stations and curvilinear grids`,
+        );
+      return (method === "conservative" ? conservativeWeights : secondOrderConservativeWeights)(source, target);
   }
+}
+
+function fromRows(source: Grid, method: RegridMethod): RectilinearGrid {
+  if (source.kind === "points")
+    throw new UsageError(
+      `${method} regridding needs rows and columns to come from; use delaunay or inverse-distance from stations`,
+    );
+  if (source.kind === "curvilinear")
+    throw new UsageError(`${method} regridding needs rows along parallels; use bilinear from a curvilinear grid`);
+  return source;
 }

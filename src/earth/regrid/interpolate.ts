@@ -1,6 +1,7 @@
 /** Interpolation to points: nearest neighbour, bilinear in latitude and longitude, inverse distance. */
 import { type Bracket, bracket, longitudeBracket, targetPoints } from "./bracket.js";
 import { type Grid, isPeriodic, type PointGrid, pointsOf, RADIANS, type RectilinearGrid } from "./grid.js";
+import { nearestFinder } from "./sphere-points.js";
 import { type RegridWeights, weightsBuilder } from "./weights.js";
 
 /**
@@ -51,20 +52,16 @@ function polarRow(latitudes: Float64Array, latitude: number): number {
 /** Nearest neighbour on the sphere; the lower index where two are equally near. Points outside a regional grid take its edge. */
 export function nearestWeights(source: Grid, target: Grid): RegridWeights {
   const builder = weightsBuilder(pointsOf(target), pointsOf(source));
-  const find = source.kind === "points" ? nearestPoints(source, 1) : nearestOnGrid(source);
+  const find = source.kind === "rectilinear" ? nearestOnGrid(source) : nearestOf(source);
   for (const [latitude, longitude] of targetPoints(target)) {
-    builder.add(find(latitude, longitude)[0].index, 1);
+    builder.add(find(latitude, longitude), 1);
     builder.endRow();
   }
   return builder.build();
 }
 
-interface Neighbour {
-  index: number;
-  /** Cosine of the angle between the two. */
-  cosine: number;
-}
-type Finder = (latitude: number, longitude: number) => Neighbour[];
+/** Finds the index of the value nearest to a place. */
+type Finder = (latitude: number, longitude: number) => number;
 
 const cosineOfAngle = (lat1: number, lon1: number, lat2: number, lon2: number): number =>
   Math.sin(lat1 * RADIANS) * Math.sin(lat2 * RADIANS) +
@@ -77,21 +74,20 @@ const cosineOfAngle = (lat1: number, lon1: number, lat2: number, lon2: number): 
 function nearestOnGrid(grid: RectilinearGrid): Finder {
   const { latitudes, longitudes } = grid;
   const [ny, nx] = [latitudes.length, longitudes.length];
-  const onRim = nearestPoints(rim(grid), 1);
+  const onRim = nearestOf(rim(grid));
   const rimIndices = rimCells(ny, nx);
   return (latitude, longitude) => {
     const y = bracket(latitudes, latitude) ?? (isPeriodic(grid) ? edgeRow(latitudes, latitude) : undefined);
     if (!y || !longitudeBracket(grid, longitude)) {
-      const [{ index, cosine }] = onRim(latitude, longitude);
-      return [{ index: rimIndices[index], cosine }];
+      return rimIndices[onRim(latitude, longitude)];
     }
     const column = nearestColumn(longitudes, longitude);
-    let best: Neighbour = { index: -1, cosine: -Infinity };
+    let best = { index: -1, cosine: -Infinity };
     for (const row of [Math.min(y.low, y.high), Math.max(y.low, y.high)]) {
       const cosine = cosineOfAngle(latitude, longitude, latitudes[row], longitudes[column]);
       if (cosine > best.cosine + 1e-15) best = { index: row * nx + column, cosine };
     }
-    return [best];
+    return best.index;
   };
 }
 
@@ -128,19 +124,10 @@ function nearestColumn(longitudes: Float64Array, longitude: number): number {
   return best;
 }
 
-/** The k nearest of scattered points. */
-function nearestPoints({ latitudes, longitudes }: Grid, k: number): Finder {
-  return (latitude, longitude) => {
-    const best: Neighbour[] = [];
-    for (let i = 0; i < latitudes.length; i++) {
-      const cosine = cosineOfAngle(latitude, longitude, latitudes[i], longitudes[i]);
-      if (best.length === k && cosine <= best[k - 1].cosine) continue;
-      const at = best.findIndex((each) => cosine > each.cosine);
-      best.splice(at < 0 ? best.length : at, 0, { index: i, cosine });
-      if (best.length > k) best.pop();
-    }
-    return best;
-  };
+/** The nearest of scattered points. */
+function nearestOf({ latitudes, longitudes }: { latitudes: Float64Array; longitudes: Float64Array }): Finder {
+  const find = nearestFinder(latitudes, longitudes);
+  return (latitude, longitude) => find(latitude, longitude, 1)[0].index;
 }
 
 /** Inverse-distance weights of the nearest points: w = 1 / d^power, the point itself where it coincides with one. */
@@ -152,19 +139,16 @@ export function inverseDistanceWeights(
   const { neighbours = 8, power = 2 } = options;
   const builder = weightsBuilder(pointsOf(target), pointsOf(source));
   const all = [...targetPoints(source)];
-  const scattered: Grid = {
-    kind: "points",
-    latitudes: Float64Array.from(all, ([y]) => y),
-    longitudes: Float64Array.from(all, ([, x]) => x),
-  };
-  const find = nearestPoints(scattered, Math.min(neighbours, all.length));
+  const find = nearestFinder(
+    all.map(([y]) => y),
+    all.map(([, x]) => x),
+  );
   for (const [latitude, longitude] of targetPoints(target)) {
-    const found = find(latitude, longitude);
-    const distances = found.map(({ cosine }) => Math.acos(Math.min(1, cosine)));
-    // a cosine tells angles to about 1e-8, less than a metre
-    if (distances[0] < 1e-7) builder.add(found[0].index, 1);
+    const found = find(latitude, longitude, Math.min(neighbours, all.length));
+    // less than a metre
+    if (found[0].distance < 1e-7) builder.add(found[0].index, 1);
     else {
-      const raw = distances.map((d) => d ** -power);
+      const raw = found.map(({ distance }) => distance ** -power);
       const total = raw.reduce((a, b) => a + b, 0);
       found.forEach(({ index }, i) => builder.add(index, raw[i] / total));
     }

@@ -1,9 +1,11 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { random } from "../../tensor/random.js";
 import { latitudeEdges, longitudeEdges, RADIANS } from "./grid.js";
 import {
   applyWeights,
+  curvilinear,
   globalGrid,
   points,
   rectilinear,
@@ -11,6 +13,8 @@ import {
   type RegridMethod,
   regridWeights,
 } from "./index.js";
+
+import { nearestFinder, unitVectors } from "./sphere-points.js";
 
 interface Case {
   source: string;
@@ -25,18 +29,15 @@ const reference = JSON.parse(readFileSync(new URL("../fixtures/cdo.json", import
   targets: Record<string, [number[], number[]]>;
 };
 
-/** The field fixtures/make-cdo.py gives cdo. */
-function field({ latitudes, longitudes }: RectilinearGrid): Float64Array {
-  const values: number[] = [];
-  for (const latitude of latitudes)
-    for (const longitude of longitudes) {
-      const [y, x] = [latitude * RADIANS, longitude * RADIANS];
-      values.push(
-        300 + 40 * Math.sin(2 * y) * Math.cos(3 * x) + 5 * Math.cos(y) ** 2 * Math.sin(x) - 20 * Math.sin(y) ** 2,
-      );
-    }
-  return Float64Array.from(values);
+/** The field fixtures/make-cdo.py gives cdo, at a place. */
+function valueAt(latitude: number, longitude: number): number {
+  const [y, x] = [latitude * RADIANS, longitude * RADIANS];
+  return 300 + 40 * Math.sin(2 * y) * Math.cos(3 * x) + 5 * Math.cos(y) ** 2 * Math.sin(x) - 20 * Math.sin(y) ** 2;
 }
+const field = ({ latitudes, longitudes }: RectilinearGrid): Float64Array =>
+  Float64Array.from(
+    [...latitudes].flatMap((latitude) => [...longitudes].map((longitude) => valueAt(latitude, longitude))),
+  );
 
 /** The area of every cell, steradians. */
 function areas(grid: RectilinearGrid): Float64Array {
@@ -101,9 +102,9 @@ describe("regridding", () => {
       return values.reduce((sum, value, i) => sum + value * area[i], 0);
     };
     fc.assert(
-      fc.property(global, global, (from, to) => {
+      fc.property(global, global, fc.constantFrom("conservative", "conservative2" as const), (from, to, method) => {
         const given = field(from);
-        const got = applyWeights(regridWeights(from, to, "conservative"), given);
+        const got = applyWeights(regridWeights(from, to, method as RegridMethod), given);
         expect(Math.abs(integral(to, got) / integral(from, given) - 1)).toBeLessThan(1e-10);
       }),
       { numRuns: 60, seed: 11 },
@@ -130,7 +131,7 @@ describe("regridding", () => {
       rectilinear(globalGrid("35x18").latitudes, globalGrid("35x18").longitudes.slice().reverse()),
     ];
     const cap = points([80, 85.5, 89.9, 90, -90, -86], [3, 95, 181, 7, 12, 359]);
-    const truth = Array.from(cap.latitudes, (y, i) => field(rectilinear([y], [cap.longitudes[i]]))[0]);
+    const truth = Array.from(cap.latitudes, (y, i) => valueAt(y, cap.longitudes[i]));
     for (const from of [centres, falling, globalGrid("36x19")]) {
       const given = field(from);
       const cubic = applyWeights(regridWeights(from, cap, "bicubic"), given);
@@ -151,6 +152,119 @@ describe("regridding", () => {
     expect(cubic[2]).not.toBe(linear[2]);
   });
 
+  it("conserves to second order where it says so", () => {
+    // the mean of the field over a cell, by 8 x 8 points within it
+    const means = (grid: RectilinearGrid): Float64Array => {
+      const [y, x] = [latitudeEdges(grid).map((e) => Math.sin(e * RADIANS)), longitudeEdges(grid)];
+      return Float64Array.from({ length: grid.latitudes.length * grid.longitudes.length }, (_, i) => {
+        const [row, column] = [Math.floor(i / grid.longitudes.length), i % grid.longitudes.length];
+        let sum = 0;
+        for (let a = 0; a < 8; a++)
+          for (let b = 0; b < 8; b++) {
+            const s = y[row] + ((a + 0.5) / 8) * (y[row + 1] - y[row]);
+            sum += valueAt(Math.asin(s) / RADIANS, x[column] + ((b + 0.5) / 8) * (x[column + 1] - x[column]));
+          }
+        return sum / 64;
+      });
+    };
+    const to = globalGrid("50x33"); // no edge in common with the sources but the poles
+    const truth = means(to);
+    const error = (n: number, method: RegridMethod): number => {
+      const from = globalGrid(`${2 * n}x${n}`);
+      const got = applyWeights(regridWeights(from, to, method), means(from));
+      return Math.sqrt(got.reduce((sum, value, i) => sum + (value - truth[i]) ** 2, 0) / got.length);
+    };
+    expect(error(24, "conservative2") / error(48, "conservative2")).toBeGreaterThan(3.5);
+    expect(error(24, "conservative2")).toBeLessThan(error(24, "conservative") / 10);
+    expect(error(48, "conservative2")).toBeLessThan(error(48, "conservative") / 10);
+    // missing neighbours: the first order
+    const from = globalGrid("36x18");
+    const given = field(from);
+    given[9 * 36 + 9] = NaN;
+    const [first, second] = (["conservative", "conservative2"] as const).map((m) =>
+      applyWeights(regridWeights(from, to, m), given),
+    );
+    const beside = first.findIndex((value, i) => Number.isNaN(value) !== Number.isNaN(second[i]));
+    expect(beside).toBe(-1);
+  });
+
+  it("triangulates stations: exact for planes through the centre, without values outside", () => {
+    const rng = random(2);
+    const spread = (n: number, south: number, north: number, west: number, east: number) =>
+      points(
+        Array.from({ length: n }, () => south + (north - south) * rng.uniform()),
+        Array.from({ length: n }, () => west + (east - west) * rng.uniform()),
+      );
+    // a linear function of the unit vector, over its length along the triangle's plane, is what barycentric weights give
+    const linear = (lat: number, lon: number): number =>
+      2 * Math.cos(lat * RADIANS) * Math.cos(lon * RADIANS) - Math.sin(lat * RADIANS);
+    const stations = spread(300, 40, 55, 0, 20);
+    const inside = spread(200, 44, 51, 5, 15);
+    const values = Float64Array.from(stations.latitudes, (lat, i) => linear(lat, stations.longitudes[i]));
+    const got = applyWeights(regridWeights(stations, inside, "delaunay"), values);
+    got.forEach((x, i) => expect(Math.abs(x - linear(inside.latitudes[i], inside.longitudes[i]))).toBeLessThan(2e-3));
+    const outside = points([30, 60, 47], [10, 10, -20]);
+    expect(Array.from(applyWeights(regridWeights(stations, outside, "delaunay"), values))).toEqual([NaN, NaN, NaN]);
+    // at a station, its value; Delaunay's own property: no station within a triangle's circle
+    const here = applyWeights(
+      regridWeights(stations, points([stations.latitudes[5]], [stations.longitudes[5]]), "delaunay"),
+      values,
+    );
+    expect(here[0]).toBeCloseTo(values[5], 9);
+    // a global network covers the globe, rows and columns (four on a circle) are no trouble
+    const everywhere = applyWeights(
+      regridWeights(globalGrid("18x9"), globalGrid("50x25"), "delaunay"),
+      new Float64Array(162).fill(3),
+    );
+    everywhere.forEach((x) => expect(x).toBeCloseTo(3, 12));
+    expect(() => regridWeights(points([1, 2], [3, 4]), outside, "delaunay")).toThrow(/at least three different points/);
+  });
+
+  it("finds the nearest of scattered points as a look at all of them does", () => {
+    const rng = random(8);
+    const n = 700;
+    const lat = Array.from({ length: n }, () => Math.asin(2 * rng.uniform() - 1) / RADIANS);
+    const lon = Array.from({ length: n }, () => 720 * rng.uniform() - 360);
+    const find = nearestFinder(lat, lon);
+    const vectors = unitVectors(lat, lon);
+    for (let trial = 0; trial < 200; trial++) {
+      const [y, x] = [180 * rng.uniform() - 90, 360 * rng.uniform()];
+      const v = unitVectors([y], [x]);
+      const all = lat.map((_, i) => [i, [0, 1, 2].reduce((s, a) => s + (vectors[3 * i + a] - v[a]) ** 2, 0)]);
+      const wanted = all.sort((a, b) => a[1] - b[1]).slice(0, 5);
+      expect(find(y, x, 5).map(({ index }) => index)).toEqual(wanted.map(([i]) => i));
+    }
+  });
+
+  it("interpolates from a curvilinear grid, over the pole too", () => {
+    // a polar stereographic plane of 41 x 41 nodes, and rows and columns told as one
+    const nodes = Array.from({ length: 41 * 41 }, (_, i) => [(i % 41) - 20.3, Math.floor(i / 41) - 19.8]);
+    const lat = nodes.map(([x, y]) => 90 - (2 * Math.atan(Math.hypot(x, y) * 0.02)) / RADIANS);
+    const lon = nodes.map(([x, y]) => Math.atan2(y, x) / RADIANS);
+    const grid = curvilinear(41, 41, lat, lon);
+    const smooth = (la: number, lo: number): number => {
+      const [x, y, z] = unitVectors([la], [lo]);
+      return 300 + 30 * x * y + 10 * z * x - 15 * y;
+    };
+    const values = Float64Array.from(lat, (la, i) => smooth(la, lon[i]));
+    const to = points([90, 89.2, 75, 60, 70, 40, 0], [0, 200, 359, -120, 45, 10, 10]);
+    const got = applyWeights(regridWeights(grid, to, "bilinear"), values);
+    for (let i = 0; i < 5; i++) expect(Math.abs(got[i] - smooth(to.latitudes[i], to.longitudes[i]))).toBeLessThan(0.02);
+    expect(Array.from(got.subarray(6))).toEqual([NaN]);
+    const from = rectilinear([46, 47, 48, 49], [7, 8, 9]);
+    const told = curvilinear(
+      4,
+      3,
+      [46, 46, 46, 47, 47, 47, 48, 48, 48, 49, 49, 49],
+      [7, 8, 9, 7, 8, 9, 7, 8, 9, 7, 8, 9],
+    );
+    const given = Float64Array.from({ length: 12 }, (_, i) => i * i);
+    const place = points([46.3, 48.9], [7.6, 8.2]);
+    const [a, b] = [from, told].map((g) => applyWeights(regridWeights(g, place, "bilinear"), given));
+    // great circles between corners bulge over parallels by 0.002 rows, on a slope of up to 60 a row
+    a.forEach((x, i) => expect(Math.abs(x - b[i])).toBeLessThan(0.13));
+  });
+
   it("goes to and from stations", () => {
     const stations = points([47, 48, 46.5], [8, 9, 7]);
     const grid = rectilinear([46, 47, 48, 49], [7, 8, 9]);
@@ -161,7 +275,9 @@ describe("regridding", () => {
     expect(back[4]).toBe(10); // at the station itself
     back.forEach((x) => expect(x).toBeGreaterThanOrEqual(10 - 1e-9));
     expect(Array.from(applyWeights(regridWeights(grid, points([60], [8]), "bilinear"), values))).toEqual([NaN]);
-    expect(() => regridWeights(stations, grid, "conservative")).toThrow(/needs cells on both sides/);
+    expect(() => regridWeights(stations, grid, "conservative")).toThrow(
+      /needs cells between parallels and meridians on both sides/,
+    );
   });
 
   it("leaves missing values out, as far as allowed", () => {
