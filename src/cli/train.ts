@@ -4,7 +4,7 @@ import { openDataset } from "../data/open.node.js";
 import { openRuntime } from "../engine/runtime.node.js";
 import { UsageError } from "../errors.js";
 import { trainRun } from "../tasks/forecast/make.node.js";
-import type { TrainEvent } from "../tasks/forecast/train.js";
+import type { TrainEvent } from "../tasks/fit.js";
 import { parseDownscaleConfig } from "../tasks/downscale/config.js";
 import { pairsOf, trainDownscaleRun } from "../tasks/downscale/run.node.js";
 import type { CommandFactory } from "./commands.js";

@@ -9,7 +9,7 @@ import type { Runtime } from "../../engine/runtime.js";
 import { DataError, UsageError } from "../../errors.js";
 import { decodeSafetensors, encodeSafetensors } from "../../tensor/safetensors.js";
 import { checkpointStore, openLog, readParameters, trainedMembers } from "../forecast/run.node.js";
-import type { TrainEvent } from "../forecast/train.js";
+import type { TrainEvent } from "../fit.js";
 import { type DownscaleConfig, parseDownscaleConfig } from "./config.js";
 import { fitDownscaling, type Fitted, packFitted, unpackFitted } from "./fitted.js";
 import { downscaleModel } from "./network.js";

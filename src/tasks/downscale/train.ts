@@ -9,8 +9,7 @@ import { UsageError } from "../../errors.js";
 import { resolveDownscale } from "../../models/downscale.js";
 import { float32, type NdArray } from "../../tensor/ndarray.js";
 import { type Random, random } from "../../tensor/random.js";
-import { fitNetwork } from "../fit.js";
-import type { CheckpointStore, TrainEvent } from "../forecast/train.js";
+import { type CheckpointStore, fitNetwork, type TrainEvent } from "../fit.js";
 import type { DownscaleConfig } from "./config.js";
 import { cellIndex, type Sample, sampleFeeds, type WindowFeatures, windowFeatures } from "./features.js";
 import { cellWeights, type Fitted } from "./fitted.js";
@@ -56,23 +55,31 @@ export async function* trainDownscaling(options: TrainDownscalingOptions): Async
       );
     // The same for every network of a run
     const chosen = random(config.seed).split("validation");
+    const validation = Array.from({ length: Math.ceil(training.validationSamples / training.microBatch) }, () =>
+      batch(chosen, split.validation),
+    );
     yield* fitNetwork({
       runtime,
       store,
       member,
       settings: training,
-      loss: learner.loss,
-      parameters: learner.parameters,
+      parameters: evaluation.parameters,
       evaluation: evaluation.loss,
       rng,
-      draw: (draw) =>
-        Array.from({ length: training.batch / training.microBatch }, () => ({
-          ...batch(draw, split.train),
-          ...learner.dropout.draw(draw),
-        })),
-      validation: Array.from({ length: Math.ceil(training.validationSamples / training.microBatch) }, () =>
-        batch(chosen, split.validation),
-      ),
+      phases: [
+        {
+          until: training.steps,
+          learner: () => ({
+            loss: learner.loss,
+            draw: (draw) =>
+              Array.from({ length: training.batch / training.microBatch }, () => ({
+                ...batch(draw, split.train),
+                ...learner.dropout.draw(draw),
+              })),
+          }),
+        },
+      ],
+      validation: () => validation,
     });
   }
 }

@@ -17,7 +17,8 @@ import { createPredictor } from "./rollout.js";
 import { openRun } from "./run.node.js";
 import { departuresOf } from "./samples.js";
 import { HEIGHT, travellingWaves, WIDTH } from "./testing/waves.js";
-import { type Checkpoint, type CheckpointStore, normaliserFor, trainForecast } from "./train.js";
+import type { Checkpoint, CheckpointStore } from "../fit.js";
+import { normaliserFor, trainForecast } from "./train.js";
 
 const HOUR = 3_600_000;
 const config = (changes: { forecast?: object; training?: object; model?: object } = {}): ForecastConfig =>

@@ -7,6 +7,7 @@ import { writeNetcdf } from "../../data/write-netcdf.node.js";
 import { formatTime } from "../../earth/time.js";
 import type { Runtime } from "../../engine/runtime.js";
 import { DataError, UsageError } from "../../errors.js";
+import type { TrainEvent } from "../fit.js";
 import { readSeries, type Series, stepOf } from "../series.js";
 import { cardText } from "../card.js";
 import { costCounter } from "../cost.node.js";
@@ -28,7 +29,7 @@ import {
   trainedMembers,
 } from "./run.node.js";
 import { departuresOf } from "./samples.js";
-import { normaliserFor, pastOf, type TrainEvent, trainForecast } from "./train.js";
+import { normaliserFor, pastOf, trainForecast } from "./train.js";
 
 export interface TrainRunOptions {
   readonly run: string;

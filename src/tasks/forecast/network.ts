@@ -25,11 +25,23 @@ export interface NetworkOptions {
 }
 
 export interface TrainingNetwork {
-  readonly graph: Graph;
   readonly parameters: Scope;
   /** Mean over jumps of the weighted squared error, the first guess's from the start being one. */
   readonly loss: Tensor;
   readonly dropout: FedDropout;
+}
+
+/** Where a network is written: several may share a graph and parameters, each with a prefix for its inputs. */
+export interface Site {
+  readonly parameters: Scope;
+  readonly dropout: FedDropout;
+  readonly prefix: string;
+}
+
+/** A graph of its own. */
+export function freshSite(name: string): Site {
+  const graph = new Graph(name);
+  return { parameters: scope(graph), dropout: feedDropout(graph), prefix: "" };
 }
 
 /**
@@ -39,25 +51,24 @@ export interface TrainingNetwork {
  */
 export function trainingNetwork(
   options: NetworkOptions & { readonly jumps: number; readonly dropout: boolean; readonly shift: boolean },
+  { parameters, dropout, prefix } = freshSite(`forecast-${options.model.name}`),
 ): TrainingNetwork {
-  const graph = new Graph(`forecast-${options.model.name}`);
-  const parameters = scope(graph);
-  const dropout = feedDropout(graph);
+  const { graph } = parameters;
   const maps = mapShape(options);
-  const { states: first, slow } = startInputs(graph, options);
+  const { states: first, slow } = startInputs(graph, prefix, options);
   let states = first;
-  const shift = options.shift ? shiftInputs(graph, maps) : undefined;
+  const shift = options.shift ? shiftInputs(graph, prefix, maps) : undefined;
   const errors: Tensor[] = [];
   for (let k = 0; k < options.jumps; k++) {
-    const next = jump(parameters, options, states, slow, jumpInputs(graph, `${k}.`, options), {
+    const next = jump(parameters, options, states, slow, jumpInputs(graph, `${prefix}${k}.`, options), {
       dropout: options.dropout ? dropout : undefined,
       shift,
     });
-    const error = sub(next, graph.input(`${k}.truth`, "float32", maps));
-    errors.push(reduceMean(mul(graph.input(`${k}.weight`, "float32", maps), square(error))));
+    const error = sub(next, graph.input(`${prefix}${k}.truth`, "float32", maps));
+    errors.push(reduceMean(mul(graph.input(`${prefix}${k}.weight`, "float32", maps), square(error))));
     states = [next, ...states.slice(0, -1)];
   }
-  return { graph, parameters, loss: mul(errors.reduce(add), 1 / errors.length), dropout };
+  return { parameters, loss: mul(errors.reduce(add), 1 / errors.length), dropout };
 }
 
 /** One jump of a trained network as the bytes of an ONNX file, its parameters inside; the output is `next`. */
@@ -67,7 +78,7 @@ export function jumpModel(
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
   const graph = new Graph(`forecast-${options.model.name}`);
-  const { states, slow } = startInputs(graph, options);
+  const { states, slow } = startInputs(graph, "", options);
   graph.output("next", jump(scope(graph), options, states, slow, jumpInputs(graph, "", options), {}));
   return exportOnnx(graph, { parameters, metadata });
 }
@@ -114,9 +125,13 @@ const mapShape = ({ batch, normaliser: n }: NetworkOptions): number[] => [
   n.longitudes.length,
 ];
 
-function startInputs(graph: Graph, options: NetworkOptions): { states: Tensor[]; slow: Tensor | undefined } {
+function startInputs(
+  graph: Graph,
+  prefix: string,
+  options: NetworkOptions,
+): { states: Tensor[]; slow: Tensor | undefined } {
   const [batch, channels, height, width] = mapShape(options);
-  const history = graph.input("history", "float32", [batch, options.history * channels, height, width]);
+  const history = graph.input(`${prefix}history`, "float32", [batch, options.history * channels, height, width]);
   const states = Array.from({ length: options.history }, (_, j) =>
     options.history === 1 ? history : slice(history, [{ axis: 1, start: j * channels, end: (j + 1) * channels }]),
   );
@@ -124,7 +139,7 @@ function startInputs(graph: Graph, options: NetworkOptions): { states: Tensor[];
     states,
     slow:
       options.slowMeans > 0
-        ? graph.input("slow", "float32", [batch, options.slowMeans * channels, height, width])
+        ? graph.input(`${prefix}slow`, "float32", [batch, options.slowMeans * channels, height, width])
         : undefined,
   };
 }
@@ -138,12 +153,12 @@ function jumpInputs(graph: Graph, prefix: string, options: NetworkOptions): Jump
 }
 
 /** A shift of the grid as two matrices, and two that undo it: rows and columns move, edges repeat. */
-function shiftInputs(graph: Graph, [, , height, width]: readonly number[]): Shift {
+function shiftInputs(graph: Graph, prefix: string, [, , height, width]: readonly number[]): Shift {
   const [rows, columns, rowsBack, columnsBack] = [
-    graph.input("shift.rows", "float32", [height, height]),
-    graph.input("shift.columns", "float32", [width, width]),
-    graph.input("shift.rowsBack", "float32", [height, height]),
-    graph.input("shift.columnsBack", "float32", [width, width]),
+    graph.input(`${prefix}shift.rows`, "float32", [height, height]),
+    graph.input(`${prefix}shift.columns`, "float32", [width, width]),
+    graph.input(`${prefix}shift.rowsBack`, "float32", [height, height]),
+    graph.input(`${prefix}shift.columnsBack`, "float32", [width, width]),
   ];
   return { there: (x) => matmul(matmul(rows, x), columns), back: (x) => matmul(matmul(rowsBack, x), columnsBack) };
 }

@@ -16,7 +16,7 @@ import { type ForecastConfig, parseForecastConfig } from "./config.js";
 import { jumpModel } from "./network.js";
 import { type Normaliser, packNormaliser, unpackNormaliser } from "./normaliser.js";
 import type { ForecastModel } from "./rollout.js";
-import type { Checkpoint, CheckpointStore, TrainEvent } from "./train.js";
+import type { Checkpoint, CheckpointStore, TrainEvent } from "../fit.js";
 
 const file = (run: string, name: string): string => path.join(run, name);
 const member = (stem: string, k: number, ending = "safetensors"): string =>

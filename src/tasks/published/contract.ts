@@ -31,9 +31,9 @@ export interface Stepping {
   /** Which of `files` are there. */
   readonly available: ReadonlySet<string>;
   /** The session of one of `files`; only those that are needed are asked for. Throws where it is not there. */
-  session(file: string): Promise<GraphSession>;
+  readonly session: (file: string) => Promise<GraphSession>;
   /** Reads one of `tables` (FengWu's means and deviations). */
-  table(file: string): Promise<Float32Array>;
+  readonly table: (file: string) => Promise<Float32Array>;
 }
 
 export interface PublishedModel {

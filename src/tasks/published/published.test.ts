@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readCoordinate } from "../../data/coords.js";
-import { type Dataset, memoryDataset, type MemoryVariable, variable } from "../../data/dataset.js";
+import { type Dataset, memoryDataset, type MemoryVariable, type Selection, variable } from "../../data/dataset.js";
 import { formatNpy } from "../../data/npy.js";
 import { openDataset } from "../../data/open.node.js";
 import type { Runtime } from "../../engine/runtime.js";
@@ -81,8 +81,10 @@ function analysis(options: { without?: string } = {}): Dataset {
 }
 
 const read = async (dataset: Dataset, name: string, lead: number, level?: number): Promise<number[]> => {
-  const at = level === undefined ? {} : { level: [...(await readCoordinate(dataset, "level"))].indexOf(level) };
-  return [...toNumbers(await variable(dataset, name).read({ time: 0, lead_time: lead, ...at }))];
+  const at: Selection = { time: 0, lead_time: lead };
+  const levels = level === undefined ? [] : [...(await readCoordinate(dataset, "level"))];
+  const selection = level === undefined ? at : { ...at, level: levels.indexOf(level) };
+  return Array.from(toNumbers(await variable(dataset, name).read(selection)));
 };
 
 const save = async (name: string, graph: Graph): Promise<void> => writeFile(path.join(folder, name), exportOnnx(graph));
