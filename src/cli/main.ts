@@ -9,6 +9,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   const program = new Command("foehn")
     .description("One weather and climate model that many sites train together, and that each site makes its own.")
     .option("--debug", "show where an error arose")
+    .enablePositionalOptions() // subcommands may have options of the same names
     .showHelpAfterError("(see 'foehn --help')")
     .exitOverride();
   let exitCode = 0;

@@ -57,7 +57,7 @@ export const truncationOf = (text: string): number => numeric(text.replace(/^T/i
 
 /** The configuration that flags ask for; reads the files they name. */
 export async function atmosphereConfig(flags: AtmosphereFlags): Promise<Partial<SimulationConfig>> {
-  const truncation = flags.truncation === undefined ? 21 : truncationOf(flags.truncation);
+  const truncation = flags.truncation === undefined ? undefined : truncationOf(flags.truncation);
   const given = {
     model: flags.model as SimulationConfig["model"] | undefined,
     truncation,
@@ -67,7 +67,7 @@ export async function atmosphereConfig(flags: AtmosphereFlags): Promise<Partial<
     start: flags.start,
     spinupDays: flags.spinup,
     land: flags.land as SimulationConfig["land"] | undefined,
-    orography: await orographyOf(flags.orography, truncation),
+    orography: await orographyOf(flags.orography, truncation ?? 21),
     co2: flags.co2 === undefined ? undefined : await co2Of(flags.co2, flags.start),
     slabDepth: flags.slabDepth,
     sensitivity: flags.sensitivity,

@@ -1,17 +1,17 @@
 /**
- * The climate of a simulation: zonal means by season, storm tracks, rain, and the energy budget, with plots.
+ * The climate of a simulation: zonal means by season, storm tracks, rain, and the energy budget (plots: `climate-plots.ts`).
  *
  *     const climate = await measureClimate({ model: "moist", truncation: 31 }, { years: 2 });
  *     console.log(describeClimate(climate));
  */
-import { contours } from "d3-contour";
-import { scaleLinear } from "d3-scale";
 import { UsageError } from "../errors.js";
 import type { SimulationConfig } from "./config.js";
 import { simulationConfig } from "./config.js";
 import type { EnergyMeans } from "./moist-physics.js";
 import type { MoistAtmosphere } from "./moist.js";
 import { DAY } from "./planet.js";
+import type { Saved } from "./atmosphere.js";
+import { checkRestart } from "./restart.js";
 import { atmosphere, TROPICAL_YEAR } from "./simulate.js";
 
 export const SEASONS = ["year", "DJF", "JJA"] as const;
@@ -44,10 +44,18 @@ export interface Climate {
   readonly groundTemperature?: number;
 }
 
+export interface ClimateOptions {
+  readonly years?: number;
+  /** Begins here instead of with a spin-up. */
+  readonly restart?: Saved;
+  /** Days done and to do, spin-up among them. */
+  readonly onDay?: (day: number, days: number) => void;
+}
+
 /** Runs `years` after the spin-up, sampling four times a day. */
 export async function measureClimate(
   given: Partial<SimulationConfig>,
-  { years = 1, onDay = () => {} }: { years?: number; onDay?: (day: number) => void } = {},
+  { years = 1, restart, onDay = () => {} }: ClimateOptions = {},
 ): Promise<Climate> {
   const config = simulationConfig(given);
   if (config.model !== "dry" && config.model !== "moist")
@@ -61,10 +69,19 @@ export async function measureClimate(
   if (moist) names.push("total_precipitation");
   const perDay = Math.round(DAY / config.step);
   const spinup = Math.round(config.spinupDays * perDay);
-  for (let s = 0; s < spinup; s++) {
-    air.step();
-    if (s % perDay === 0) await pause();
-  }
+  const days = Math.round((years * TROPICAL_YEAR) / DAY);
+  const before = restart ? 0 : Math.ceil(config.spinupDays);
+  if (restart) {
+    checkRestart(air.save(), restart);
+    air.restore(restart);
+  } else
+    for (let s = 0; s < spinup; s++) {
+      air.step();
+      if (s % perDay !== 0) continue;
+      onDay(s / perDay, before + days);
+      await pause();
+    }
+  const firstDay = Date.parse(config.start) + ((air.steps - spinup) / perDay) * DAY * 1000;
   air.fields(names, pressures); // empties the rain gauge
   const own = air as MoistAtmosphere;
   if (moist) own.clearMeans();
@@ -78,9 +95,8 @@ export async function measureClimate(
   });
   const seasons = { year: make(), DJF: make(), JJA: make() };
   const every = Math.max(1, Math.floor(perDay / 4));
-  const days = Math.round((years * TROPICAL_YEAR) / DAY);
   for (let day = 0; day < days; day++) {
-    const month = new Date(Date.parse(config.start) + day * DAY * 1000).getUTCMonth();
+    const month = new Date(firstDay + day * DAY * 1000).getUTCMonth();
     const into = [seasons.year];
     if (month === 11 || month < 2) into.push(seasons.DJF);
     if (month >= 5 && month <= 7) into.push(seasons.JJA);
@@ -90,7 +106,7 @@ export async function measureClimate(
       const fields = air.fields(names, pressures);
       for (const season of into) addSample(season, fields, { P, nlat, nlon, toMmPerDay: perDay / every });
     }
-    onDay(day + 1);
+    onDay(before + day + 1, before + days);
     await pause();
   }
   for (const season of Object.values(seasons))
@@ -142,10 +158,10 @@ function addSample(
 
 /** What a meteorologist looks for first, in numbers. */
 export interface ClimateFeatures {
-  /** The strongest zonal-mean westerly of either hemisphere (north first): m/s, degrees, hPa. */
+  /** The strongest zonal-mean westerly of each hemisphere's winter (north first): m/s, degrees, hPa. */
   readonly jets: readonly { speed: number; latitude: number; pressure: number }[];
-  /** Latitude of the most eddy kinetic energy at 300 hPa or the nearest level, by hemisphere. */
-  readonly stormTracks: readonly number[];
+  /** The most eddy kinetic energy (m^2/s^2) at 300 hPa or the nearest level in each hemisphere's winter (north first), and its latitude. */
+  readonly stormTracks: readonly { energy: number; latitude: number }[];
   /** The strongest zonal-mean easterlies near the ground within 30 degrees, m/s (negative). */
   readonly trades: number;
   /** Latitude of the wettest zonal mean within 30 degrees, by season. */
@@ -165,11 +181,12 @@ export function climateFeatures(climate: Climate): ClimateFeatures {
   const storms = [0, 1].map(() => ({ energy: 0, latitude: 0 }));
   for (let j = 0; j < nlat; j++) {
     const side = hemisphere(j);
+    const winter = seasons[side === 0 ? "DJF" : "JJA"];
     pressures.forEach((pressure, k) => {
-      const speed = seasons.year.wind[k * nlat + j];
+      const speed = winter.wind[k * nlat + j];
       if (pressure >= 100 && speed > jets[side].speed) jets[side] = { speed, latitude: latitudes[j], pressure };
     });
-    const eddy = seasons.year.eddies[upper * nlat + j];
+    const eddy = winter.eddies[upper * nlat + j];
     if (eddy > storms[side].energy) storms[side] = { energy: eddy, latitude: latitudes[j] };
   }
   const tropics = [...latitudes.keys()].filter((j) => Math.abs(latitudes[j]) <= 30);
@@ -179,7 +196,7 @@ export function climateFeatures(climate: Climate): ClimateFeatures {
   const area = cosines.reduce((sum, c) => sum + c, 0);
   return {
     jets,
-    stormTracks: storms.map((s) => s.latitude),
+    stormTracks: storms,
     trades: Math.min(...tropics.map((j) => seasons.year.surfaceWind[j])),
     itcz: { year: wettest("year"), DJF: wettest("DJF"), JJA: wettest("JJA") },
     rain: seasons.year.rain.reduce((sum, r, j) => sum + r * cosines[j], 0) / area,
@@ -192,8 +209,8 @@ export function describeClimate(climate: Climate): string {
   const { jets, stormTracks, trades, itcz, rain, imbalance } = climateFeatures(climate);
   const place = (latitude: number): string => `${Math.abs(latitude).toFixed(0)}${latitude >= 0 ? "N" : "S"}`;
   const lines = [
-    `jets: ${jets.map((j) => `${j.speed.toFixed(0)} m/s at ${place(j.latitude)}, ${j.pressure} hPa`).join("; ")}`,
-    `storm tracks: ${stormTracks.map(place).join(" and ")}; trade winds: ${trades.toFixed(1)} m/s`,
+    `jets in winter: ${jets.map((j) => `${j.speed.toFixed(0)} m/s at ${place(j.latitude)}, ${j.pressure} hPa`).join("; ")}`,
+    `storm tracks in winter: ${stormTracks.map((s) => `${s.energy.toFixed(0)} m2/s2 at ${place(s.latitude)}`).join("; ")}; trade winds: ${trades.toFixed(1)} m/s`,
   ];
   const { energy, groundTemperature } = climate;
   if (energy && imbalance !== undefined)
@@ -204,64 +221,4 @@ export function describeClimate(climate: Climate): string {
         `ground ${groundTemperature!.toFixed(1)} K`,
     );
   return lines.join("\n");
-}
-
-/** A section of a zonal mean over latitude and pressure, as SVG: filled contours at `thresholds`. */
-export function sectionSvg(
-  climate: Pick<Climate, "latitudes" | "pressures">,
-  values: Float64Array,
-  {
-    title,
-    thresholds,
-    colours,
-  }: { title: string; thresholds: readonly number[]; colours: readonly [string, string, string] },
-): string {
-  const { latitudes, pressures } = climate;
-  const nlat = latitudes.length;
-  const [width, height, left, top] = [520, 300, 52, 34];
-  const [low, high] = [thresholds[0], thresholds[thresholds.length - 1]];
-  const middle = low < 0 && high > 0 ? 0 : (low + high) / 2;
-  const colour = scaleLinear<string>([low, middle, high], colours);
-  const x = scaleLinear([0.5, nlat - 0.5], [left + width, left]); // contour coordinates of cell centres; north on the right
-  const y = scaleLinear([0.5, pressures.length - 0.5], [top, top + height]);
-  const paths = contours()
-    .size([nlat, pressures.length])
-    .thresholds([...thresholds])([...values])
-    .map(({ value, coordinates }) => {
-      const d = coordinates
-        .map((polygon) =>
-          polygon
-            .map((ring) => `M${ring.map(([a, b]) => `${x(a).toFixed(1)},${y(b).toFixed(1)}`).join("L")}Z`)
-            .join(""),
-        )
-        .join("");
-      return `<path d="${d}" fill="${colour(value)}" stroke="#0003" stroke-width="0.7"><title>${value}</title></path>`;
-    });
-  const marks = [-60, -30, 0, 30, 60].map((latitude) => {
-    const at = x.domain()[0] + [...latitudes].findIndex((l) => l <= latitude);
-    return `<text x="${x(at).toFixed(1)}" y="${top + height + 16}" text-anchor="middle">${Math.abs(latitude)}°${latitude > 0 ? "N" : latitude < 0 ? "S" : ""}</text>`;
-  });
-  const heights = pressures.map((p, k) =>
-    k % 2 === 0 || pressures.length < 8
-      ? `<text x="${left - 6}" y="${(y(k + 0.5) + 4).toFixed(1)}" text-anchor="end">${p}</text>`
-      : "",
-  );
-  const legend = thresholds.map((value, i) => {
-    const step = width / thresholds.length;
-    const at = left + i * step;
-    return `<rect x="${at.toFixed(1)}" y="${top + height + 24}" width="${step.toFixed(1)}" height="9" fill="${colour(value)}"/><text x="${at.toFixed(1)}" y="${top + height + 46}">${value}</text>`;
-  });
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${left + width + 16} ${top + height + 54}" font-family="system-ui, sans-serif" font-size="11">`,
-    `<rect width="100%" height="100%" fill="#fff"/><text x="${left}" y="20" font-size="13" font-weight="600">${title}</text>`,
-    `<clipPath id="frame"><rect x="${left}" y="${top}" width="${width}" height="${height}"/></clipPath>`,
-    `<rect x="${left}" y="${top}" width="${width}" height="${height}" fill="${colour(low)}"/>`,
-    `<g clip-path="url(#frame)">${paths.join("")}</g>`,
-    `<rect x="${left}" y="${top}" width="${width}" height="${height}" fill="none" stroke="#444"/>`,
-    ...marks,
-    ...heights,
-    `<text x="${left - 6}" y="${top - 6}" text-anchor="end">hPa</text>`,
-    ...legend,
-    "</svg>",
-  ].join("\n");
 }

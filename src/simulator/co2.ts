@@ -6,9 +6,14 @@ export type Co2Table = readonly (readonly [year: number, ppm: number])[];
 
 /** Years between rows beyond which a table is taken to have a hole. */
 const LONGEST_GAP = 10;
+const EVER = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const;
+const NEVER = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY] as const;
 
-/** Refuses what is no path of CO2: the year or value, and the remedy, are in the message. */
-export function checkCo2(path: number | Co2Table): void {
+/**
+ * Refuses what is no path of CO2: the year or value, and the remedy, are in the message. A hole between rows is refused only
+ * where a run from one year to another would fall into it (observed tables jump from 1750 to 1850).
+ */
+export function checkCo2(path: number | Co2Table, [from, to]: readonly [from: number, to: number] = EVER): void {
   const sound = (ppm: number): boolean => ppm >= 10 && ppm <= 20_000;
   if (typeof path === "number") {
     if (!sound(path))
@@ -22,9 +27,9 @@ export function checkCo2(path: number | Co2Table): void {
     if (i === 0) return;
     const before = path[i - 1][0];
     if (year <= before) throw new UsageError(`the CO2 table goes from ${before} to ${year}: sort its rows by year`);
-    if (year - before > LONGEST_GAP)
+    if (year - before > LONGEST_GAP && from < year && to > before)
       throw new UsageError(
-        `the CO2 table has no value between ${before} and ${year}: fill the gap, at least every ${LONGEST_GAP} years`,
+        `the CO2 table has no value between ${before} and ${year}, where the run would need one: fill the gap, at least every ${LONGEST_GAP} years`,
       );
   });
 }
@@ -47,7 +52,10 @@ export const abruptCo2 = (factor = 4): number => 280 * factor;
 export const growingCo2 = (start: number, years = 140, percent = 1): Co2Table =>
   Array.from({ length: years + 1 }, (_, i) => [start + i, 280 * (1 + percent / 100) ** i] as const);
 
-/** A path from comma-separated text with columns `year` (or `time`) and `CO2` (ppm) among others; `source` names it in errors. */
+/**
+ * A path from comma-separated text with columns `year` (or `time`) and `CO2` (ppm) among others; `source` names it in errors.
+ * Holes are left to the run that uses it (`simulationConfig`).
+ */
 export function parseCo2Table(text: string, source = "CO2 table"): Co2Table {
   const [header = [], ...rows] = text
     .split(/\r?\n/)
@@ -59,6 +67,6 @@ export function parseCo2Table(text: string, source = "CO2 table"): Co2Table {
   if (year < 0 || ppm < 0)
     throw new DataError(source, `has columns ${header.slice(0, 8).join(", ")}: name one 'year' and one 'CO2' (ppm)`);
   const table = rows.map((cells) => [Number(cells[year]), cells[ppm] ? Number(cells[ppm]) : Number.NaN] as const);
-  checkCo2(table);
+  checkCo2(table, NEVER);
   return table;
 }

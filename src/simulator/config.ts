@@ -109,7 +109,9 @@ export function simulationConfig(given: Partial<SimulationConfig> = {}): Simulat
   number("slabDepth", base.slabDepth, { least: 1, most: 1000 });
   number("perturbedPhysics", base.perturbedPhysics, { least: 0, most: 1 });
   number("sensitivity", base.sensitivity, { least: 0, most: 10 });
-  checkCo2(base.co2);
+  const firstYear =
+    Number(base.start.slice(0, 4)) + (Date.parse(base.start) - Date.parse(base.start.slice(0, 4))) / YEAR;
+  checkCo2(base.co2, [firstYear - (base.spinupDays * DAY * 1000) / YEAR, firstYear + (base.days * DAY * 1000) / YEAR]);
   const levels = base.levels ?? (base.model === "moist" ? 8 : 5);
   sigmaLevels(typeof levels === "number" ? defaultHalfLevels(levels) : levels);
   for (const p of base.pressureLevels)
@@ -132,6 +134,9 @@ export function simulationConfig(given: Partial<SimulationConfig> = {}): Simulat
     step: checkedStep(base.step, base.truncation, base.everyHours),
   };
 }
+
+/** ms. */
+const YEAR = 365.2425 * DAY * 1000;
 
 function number(
   key: string,

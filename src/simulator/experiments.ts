@@ -4,28 +4,54 @@
  *     const growth = await errorGrowth({ model: "dry", spinupDays: 100 }, { days: 40 });
  *     console.log(describeGrowth(growth));
  */
+import { UsageError } from "../errors.js";
+import type { Saved } from "./atmosphere.js";
 import { type SimulationConfig, simulationConfig } from "./config.js";
 import { DAY } from "./planet.js";
-import { perturbed } from "./restart.js";
-import { atmosphere, simulate, type Snapshot } from "./simulate.js";
+import { checkRestart, perturbed } from "./restart.js";
+import { atmosphere, type Progress, simulate, type SimulateOptions, type Snapshot } from "./simulate.js";
+
+export interface EnsembleOptions extends Omit<SimulateOptions, "onProgress"> {
+  readonly members: number;
+  /** Relative change of every coefficient at the start. */
+  readonly amplitude?: number;
+  readonly onProgress?: (progress: Progress, member: number) => void;
+}
 
 /**
- * The members of an ensemble from one spun-up state: member 0 is the control, the others differ at first by `amplitude`
- * (relative, every coefficient). One after the other: `member` and its weather.
+ * The members of an ensemble from one state (spun up, or `restart`): member 0 is the control, the others differ at first by
+ * `amplitude` and, with `perturbedPhysics`, each has factors of its own. One after the other: `member` and its weather.
  */
 export async function* ensemble(
   given: Partial<SimulationConfig>,
-  { members, amplitude = 1e-3 }: { members: number; amplitude?: number },
+  options: EnsembleOptions,
 ): AsyncGenerator<{ member: number; snapshot: Snapshot }> {
+  const { members, amplitude = 1e-3, onProgress, restart, ...rest } = options;
+  if (!Number.isInteger(members) || members < 1)
+    throw new UsageError(`an ensemble of ${members} members: give a whole number from 1`);
   const config = simulationConfig(given);
-  const start = atmosphere(config);
-  for (let s = 0; s < Math.round((config.spinupDays * DAY) / config.step); s++) start.step();
-  const saved = start.save();
+  const saved = restart ?? (await spunUp(config));
   for (let member = 0; member < members; member++) {
-    const restart = member === 0 ? saved : perturbed(saved, { seed: config.seed + member, amplitude });
-    for await (const snapshot of simulate(config, { restart })) yield { member, snapshot };
+    const own = { ...config, seed: config.seed + member };
+    const start = member === 0 ? saved : perturbed(saved, { seed: own.seed, amplitude });
+    const progress = onProgress && ((p: Progress) => onProgress(p, member));
+    for await (const snapshot of simulate(own, { ...rest, restart: start, onProgress: progress }))
+      yield { member, snapshot };
   }
 }
+
+/** The state at the end of a configuration's spin-up. */
+async function spunUp(config: SimulationConfig): Promise<Saved> {
+  const air = atmosphere(config);
+  const perDay = DAY / config.step;
+  for (let s = 0; s < Math.round(config.spinupDays * perDay); s++) {
+    air.step();
+    if (s % Math.ceil(perDay) === 0) await pause();
+  }
+  return air.save();
+}
+
+const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
 export interface ErrorGrowth {
   readonly field: string;
@@ -40,18 +66,28 @@ export interface ErrorGrowth {
   readonly saturationDay: number;
 }
 
+export interface GrowthOptions {
+  readonly days?: number;
+  readonly amplitude?: number;
+  /** Begins here instead of with a spin-up. */
+  readonly restart?: Saved;
+  readonly onDay?: (day: number) => void;
+}
+
 /** Two runs that differ by `amplitude` (relative) on day 0, compared day by day in the geopotential of 500 hPa. */
 export async function errorGrowth(
   given: Partial<SimulationConfig>,
-  { days = 45, amplitude = 1e-6 }: { days?: number; amplitude?: number } = {},
+  { days = 45, amplitude = 1e-6, restart, onDay }: GrowthOptions = {},
 ): Promise<ErrorGrowth> {
   const field = "geopotential";
   const config = simulationConfig({ ...given, days, everyHours: 24, pressureLevels: [500], variables: [field] });
   const twin = atmosphere(config);
   const air = atmosphere(config);
   const perDay = DAY / config.step;
-  for (let s = 0; s < Math.round(config.spinupDays * perDay); s++) air.step();
-  twin.restore(perturbed(air.save(), { seed: config.seed, amplitude }));
+  const start = restart ?? (await spunUp(config));
+  checkRestart(air.save(), start);
+  air.restore(start);
+  twin.restore(perturbed(start, { seed: config.seed, amplitude }));
   const { nlon, weights, points } = air.transform;
   const sum = new Float64Array(points);
   const square = new Float64Array(points);
@@ -69,7 +105,8 @@ export async function errorGrowth(
       air.step();
       twin.step();
     }
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    onDay?.(day + 1);
+    await pause();
   }
   let variance = 0;
   for (let p = 0; p < points; p++)

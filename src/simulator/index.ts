@@ -8,19 +8,14 @@
  * CO2). The equations stand in docs/atmosphere.md in the order in which the code computes them.
  */
 export type { Atmosphere, Saved } from "./atmosphere.js";
-export {
-  type Climate,
-  type ClimateFeatures,
-  climateFeatures,
-  describeClimate,
-  measureClimate,
-  sectionSvg,
-} from "./climate.js";
+export { type Climate, type ClimateFeatures, climateFeatures, describeClimate, measureClimate } from "./climate.js";
+export { climatePlots, lineSvg, sectionSvg } from "./climate-plots.js";
 export { abruptCo2, co2At, type Co2Table, growingCo2, parseCo2Table } from "./co2.js";
 export { MODELS, type ModelName, PRESSURE_LEVELS, type SimulationConfig, simulationConfig } from "./config.js";
 export { describeGrowth, ensemble, type ErrorGrowth, errorGrowth } from "./experiments.js";
 export {
   byOwner,
+  densityFrom,
   type Flaws,
   type NetworkOptions,
   observe,

@@ -6,9 +6,10 @@
  *     const observations = await observe(dataset, network, { seed: 1 });
  */
 import { type Dataset, memoryDataset, type MemoryVariable, type Variable, variable } from "../data/dataset.js";
-import { UsageError } from "../errors.js";
-import { ndarray, toNumbers } from "../tensor/ndarray.js";
+import { DataError, UsageError } from "../errors.js";
+import { type NdArray, ndarray, toNumbers } from "../tensor/ndarray.js";
 import { type Random, random } from "../tensor/random.js";
+import { EARTH } from "./planet.js";
 import { LAPSE_RATE } from "./pressure-levels.js";
 
 export interface Station {
@@ -87,6 +88,37 @@ const population = (latitude: number, longitude: number): number => {
   }
   return Math.min(1, weight);
 };
+
+/** A density from weights on a regular grid [latitude][longitude]: the nearest point's, over the greatest; `source` names it in errors. */
+export function densityFrom(
+  grid: { latitudes: NdArray; longitudes: NdArray; weights: NdArray },
+  source: string,
+): (latitude: number, longitude: number) => number {
+  const [latitudes, longitudes, weights] = [grid.latitudes, grid.longitudes, grid.weights].map((array) =>
+    Float64Array.from(toNumbers(array)),
+  );
+  const bad = weights.findIndex((w) => w < 0);
+  if (bad >= 0)
+    throw new DataError(
+      source,
+      `its weight number ${bad + 1} is ${weights[bad]}: a density needs weights of 0 and more`,
+    );
+  const most = weights.reduce((a, b) => (b > a ? b : a), 0); // past missing values
+  if (!(most > 0)) throw new DataError(source, "no weight is above 0: a density needs some that are");
+  const nearestTo = (values: ArrayLike<number>, wanted: number, circle: number): number => {
+    let best = 0;
+    const distance = (i: number): number => {
+      const d = Math.abs(values[i] - wanted) % circle;
+      return Math.min(d, circle - d);
+    };
+    for (let i = 1; i < values.length; i++) if (distance(i) < distance(best)) best = i;
+    return best;
+  };
+  return (latitude, longitude) => {
+    const w = weights[nearestTo(latitudes, latitude, 1e9) * longitudes.length + nearestTo(longitudes, longitude, 360)];
+    return w > 0 ? w / most : 0; // a missing weight is none
+  };
+}
 
 /** Draws a network; the same seed gives the same stations. */
 export function observingNetwork(options: NetworkOptions): Station[] {
@@ -196,6 +228,8 @@ export async function observe(
     };
   }
   const owners = [...new Set(stations.map((s) => s.owner))];
+  const ground = world.variables.get("geopotential_at_surface");
+  const heights = ground ? heightsAt(toNumbers(await ground.read()), around, longitudes.length) : undefined;
   const perStation = (values: readonly number[], attrs: Record<string, string>): MemoryVariable => ({
     dims: ["station"],
     data: ndarray("float64", [stations.length], Float64Array.from(values)),
@@ -212,6 +246,14 @@ export async function observe(
         stations.map((s) => s.longitude),
         { standard_name: "longitude", units: "degrees_east" },
       ),
+      ...(heights
+        ? {
+            elevation: perStation(
+              stations.map((s, i) => heights[i] + s.elevationMismatch),
+              { standard_name: "surface_altitude", long_name: "height of the station above sea level", units: "m" },
+            ),
+          }
+        : {}),
       elevation_mismatch: perStation(
         stations.map((s) => s.elevationMismatch),
         { long_name: "height of the station above the model's ground", units: "m" },
@@ -225,6 +267,17 @@ export async function observe(
   );
 }
 
+/** Bilinear value of a field at one place. */
+function valueAt(field: ArrayLike<number>, { rows, columns, south, east }: Neighbours, nlon: number): number {
+  const along = (row: number): number =>
+    field[row * nlon + columns[0]] * (1 - east) + field[row * nlon + columns[1]] * east;
+  return along(rows[0]) * (1 - south) + along(rows[1]) * south;
+}
+
+/** Heights (m) of the model's ground under the stations. */
+const heightsAt = (geopotential: ArrayLike<number>, around: readonly Neighbours[], nlon: number): number[] =>
+  around.map((place) => valueAt(geopotential, place, nlon) / EARTH.gravity);
+
 /** Bilinear values [time][station]. */
 async function readAt(source: Variable, around: readonly Neighbours[], nlon: number): Promise<Float32Array> {
   if (source.dims.join() !== "time,latitude,longitude")
@@ -236,11 +289,7 @@ async function readAt(source: Variable, around: readonly Neighbours[], nlon: num
   for (let t = 0; t < times; t++) {
     const field = toNumbers(await source.read({ time: t }));
     if (field.length !== nlat * nlon) throw new UsageError(`'${source.name}' is not on the grid of its coordinates`);
-    around.forEach(({ rows, columns, south, east }, s) => {
-      const along = (row: number): number =>
-        field[row * nlon + columns[0]] * (1 - east) + field[row * nlon + columns[1]] * east;
-      out[t * around.length + s] = along(rows[0]) * (1 - south) + along(rows[1]) * south;
-    });
+    around.forEach((place, s) => (out[t * around.length + s] = valueAt(field, place, nlon)));
   }
   return out;
 }

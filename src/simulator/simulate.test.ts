@@ -230,9 +230,13 @@ describe("experiments", () => {
     const twin = coarsen(fine, coarse, field(fine, 1));
     field(coarse, 0).forEach((x, i) => expect(twin[i]).toBeCloseTo(x, 5));
     const dataset = await simulateDataset({ ...SHORT, truncation: 21, pressureLevels: [500] });
-    const small = await coarseTwin(dataset, { fine: 21, coarse: 10 });
+    const small = coarseTwin(dataset, { coarse: 10 });
     expect(small.dims).toMatchObject({ latitude: 16, longitude: 32, time: 4 });
-    await expect(coarseTwin(dataset, { fine: 10, coarse: 21 })).rejects.toThrow(/smaller/);
+    expect(() => coarseTwin(dataset, { coarse: 21 })).toThrow(/smaller/);
+    const whole = await variable(small, "temperature").read();
+    const part = await variable(small, "temperature").read({ time: 2, level: 0, latitude: { start: 4, stop: 6 } });
+    expect(part.shape).toEqual([2, 32]);
+    expect(part.data).toEqual(whole.data.slice((2 * 16 + 4) * 32, (2 * 16 + 6) * 32));
   });
 
   it("a twin that resolves as much misses nothing", () => {

@@ -89,15 +89,18 @@ const outputTimes = (config: SimulationConfig): Float64Array =>
     (_, i) => Date.parse(config.start) + i * config.everyHours * 3600 * MS,
   );
 
-/** What `simulate(given)` will give: for writers that lay out their file first. */
-export function simulationLayout(given: Partial<SimulationConfig>): SimulationLayout {
-  return layoutOf(simulationConfig(given));
+/** What `simulate(given, { restart })` will give: for writers that lay out their file first. */
+export function simulationLayout(
+  given: Partial<SimulationConfig>,
+  { restart }: Pick<SimulateOptions, "restart"> = {},
+): SimulationLayout {
+  return layoutOf(simulationConfig(given), restart);
 }
 
-function layoutOf(config: SimulationConfig): SimulationLayout {
+function layoutOf(config: SimulationConfig, restart?: Saved): SimulationLayout {
   const { transform, surfaceGeopotential, land } = atmosphere({ ...config, spinupDays: 0 });
   const { nlat, nlon, latitudes, longitudes } = transform;
-  const times = outputTimes(config);
+  const times = outputTimes(config).slice(restart ? firstOutput(config, restart) : 0);
   return {
     config,
     latitudes,
@@ -120,6 +123,13 @@ function layoutOf(config: SimulationConfig): SimulationLayout {
       };
     }),
   };
+}
+
+/** The first output time after a saved state. */
+function firstOutput({ spinupDays, everyHours, step }: SimulationConfig, { steps, outputs }: Saved): number {
+  const spinup = Math.round((spinupDays * DAY) / step);
+  const perOutput = Math.round((everyHours * 3600) / step);
+  return outputs ?? Math.max(0, Math.ceil((steps - spinup) / perOutput));
 }
 
 function still(
@@ -185,7 +195,7 @@ export async function* simulate(
     }
   };
 
-  const first = restart?.outputs ?? Math.max(0, Math.ceil((air.steps - spinup) / perOutput));
+  const first = restart ? firstOutput(config, restart) : 0;
   for (let i = first; i < times.length; i++) {
     const step = spinup + i * perOutput;
     await advanceTo(step);
@@ -199,7 +209,7 @@ export async function simulateDataset(
   given: Partial<SimulationConfig> = {},
   options: SimulateOptions = {},
 ): Promise<Dataset> {
-  const layout = layoutOf(simulationConfig(given));
+  const layout = layoutOf(simulationConfig(given), options.restart);
   const data = layout.variables.map(({ shape }) => new Float32Array(shape.reduce((product, n) => product * n, 1)));
   let at = 0;
   for await (const { fields } of simulate(layout.config, options)) {

@@ -2,11 +2,18 @@
  * A fine truth and its coarse twin: fields filtered spectrally to a lower truncation and set on its own grid, and the tendencies
  * that a coarse model would need to follow the truth (what the unresolved scales do).
  */
-import { type Dataset, memoryDataset, type MemoryVariable, variable } from "../data/dataset.js";
-import { UsageError } from "../errors.js";
+import {
+  type Dataset,
+  memoryDataset,
+  type MemoryVariable,
+  resolveSelection,
+  select,
+  type Variable,
+} from "../data/dataset.js";
+import { DataError, UsageError } from "../errors.js";
 import { ndarray, toNumbers } from "../tensor/ndarray.js";
 import { type PrimitiveModel, primitiveModel, type PrimitiveOptions } from "./primitive.js";
-import { type SphericalTransform, sphericalTransform } from "./transform.js";
+import { gridFor, type SphericalTransform, sphericalTransform } from "./transform.js";
 
 /** Copies what both truncations know of a spectrum [row][re, im][columns] of `from` to one of `to`. */
 export function truncateSpectrum(
@@ -51,45 +58,84 @@ export function coarsen(
   return out;
 }
 
-/** Rain and humidity may not go below zero where a filter overshoots. */
-const NEVER_NEGATIVE = ["specific_humidity", "total_precipitation"];
+/** Rain and humidity may not go below zero, nor a share of land beyond one, where a filter overshoots. */
+const NEVER_NEGATIVE = ["specific_humidity", "total_precipitation", "land_sea_mask"];
 
-/** The coarse twin of a simulated dataset on the Gaussian grid of `fine`: the same variables and times at `coarse`. */
-export async function coarseTwin(
-  dataset: Dataset,
-  { fine, coarse }: { fine: number; coarse: number },
-): Promise<Dataset> {
+/** The truncation that a simulated dataset says it has, checked against its grid. */
+export function truncationOfGrid(dataset: Dataset): number {
+  const said = dataset.attrs["truncation"];
+  const { latitude, longitude } = dataset.dims;
+  if (typeof said !== "number")
+    throw new DataError(
+      dataset.source,
+      "no attribute 'truncation' says how fine it is: give weather that foehn simulate made",
+    );
+  const { nlat, nlon } = gridFor(said);
+  if (latitude !== nlat || longitude !== nlon)
+    throw new DataError(
+      dataset.source,
+      `it lies on ${latitude} x ${longitude} points, but T${said} lives on ${nlat} x ${nlon}: give the whole globe as it was simulated`,
+    );
+  return said;
+}
+
+/** The coarse twin of a simulated dataset on its Gaussian grid: the same variables and times at `coarse`, filtered as they are read. */
+export function coarseTwin(dataset: Dataset, { coarse }: { coarse: number }): Dataset {
+  const fine = truncationOfGrid(dataset);
   if (coarse >= fine)
     throw new UsageError(`the twin's truncation T${coarse} is not below the truth's T${fine}: take a smaller one`);
   const from = sphericalTransform(fine);
   const to = sphericalTransform(coarse);
-  const out: Record<string, MemoryVariable> = {};
-  for (const source of dataset.variables.values()) {
-    const { name, dims, shape, attrs } = source;
-    if (name === "latitude" || name === "longitude") {
-      const values = name === "latitude" ? to.latitudes : to.longitudes;
-      out[name] = { dims, data: ndarray("float64", [values.length], values), attrs };
-    } else if (!dims.includes("latitude")) out[name] = { dims, data: await source.read(), attrs };
-    else {
-      const [nlat, nlon] = shape.slice(-2);
-      if (nlat !== from.nlat || nlon !== from.nlon)
-        throw new UsageError(
-          `'${name}' lies on ${nlat} x ${nlon} points, but T${fine} lives on ${from.nlat} x ${from.nlon}`,
-        );
-      const inner = shape.slice(1, -2).reduce((product, n) => product * n, 1);
-      const data = new Float32Array(shape[0] * inner * to.points);
-      for (let t = 0; t < shape[0]; t++) {
-        const field = Float32Array.from(toNumbers(await variable(dataset, name).read({ time: t })));
-        const filtered = coarsen(from, to, field, { vector: name.includes("component_of_wind") });
-        data.set(NEVER_NEGATIVE.includes(name) ? filtered.map((x) => Math.max(0, x)) : filtered, t * inner * to.points);
-      }
-      out[name] = { dims, data: ndarray("float32", [...shape.slice(0, -2), to.nlat, to.nlon], data), attrs };
-    }
-  }
-  return memoryDataset(out, {
+  const axes: Record<string, MemoryVariable> = {};
+  for (const [name, values] of [
+    ["latitude", to.latitudes],
+    ["longitude", to.longitudes],
+  ] as const)
+    axes[name] = {
+      dims: [name],
+      data: ndarray("float64", [values.length], values),
+      attrs: dataset.variables.get(name)?.attrs,
+    };
+  const variables = new Map(dataset.variables);
+  for (const own of memoryDataset(axes).variables.values()) variables.set(own.name, own);
+  for (const v of dataset.variables.values())
+    if (v.dims.includes("latitude") && v.dims.includes("longitude")) variables.set(v.name, filtered(v, from, to));
+  return {
+    ...dataset,
     source: `${dataset.source}, coarsened to T${coarse}`,
+    dims: { ...dataset.dims, latitude: to.nlat, longitude: to.nlon },
+    variables,
     attrs: { ...dataset.attrs, truncation: coarse },
-  });
+  };
+}
+
+/** A variable [..., latitude, longitude] that is read whole in the horizontal, filtered, and only then cut. */
+function filtered(v: Variable, from: SphericalTransform, to: SphericalTransform): Variable {
+  const shape = [...v.shape.slice(0, -2), to.nlat, to.nlon];
+  const most = v.name === "land_sea_mask" ? 1 : Number.POSITIVE_INFINITY;
+  return {
+    name: v.name,
+    dims: v.dims,
+    shape,
+    dtype: "float32",
+    attrs: v.attrs,
+    async read(selection = {}) {
+      const { latitude, longitude, ...leading } = selection;
+      const fine = await v.read(leading);
+      const fields = coarsen(from, to, Float32Array.from(toNumbers(fine)), {
+        vector: v.name.includes("component_of_wind"),
+      });
+      if (NEVER_NEGATIVE.includes(v.name))
+        for (let i = 0; i < fields.length; i++) fields[i] = Math.min(most, Math.max(0, fields[i]));
+      const coarse = ndarray("float32", [...fine.shape.slice(0, -2), to.nlat, to.nlon], fields);
+      const dims = v.dims.filter((dim) => typeof leading[dim] !== "number");
+      const rest = {
+        ...(latitude === undefined ? {} : { latitude }),
+        ...(longitude === undefined ? {} : { longitude }),
+      };
+      return select(coarse, resolveSelection({ name: v.name, dims, shape: coarse.shape }, rest, v.name));
+    },
+  };
 }
 
 /**
