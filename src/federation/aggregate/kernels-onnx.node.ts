@@ -1,55 +1,73 @@
 /**
- * Block arithmetic by ONNX Runtime: one Gemm, Y = A B or Y = A B^T. A hundred updates of ten million parameters have their Gram
- * matrix in about a second. Products are summed in single precision within a block, in double across blocks.
+ * Block arithmetic by ONNX Runtime: products of the weights or of the updates with themselves, as graphs. A hundred updates of ten
+ * million parameters have their Gram matrix in a few seconds. Products are summed in single precision within a block, in double
+ * across blocks.
  */
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import * as ort from "onnxruntime-node";
+import { ortRuntime, type OrtModule, type Session } from "../../engine/runtime.js";
+import { exportOnnx } from "../../graph/export.js";
+import { Graph } from "../../graph/graph.js";
+import { gemm } from "../../graph/ops.js";
+import { float32 } from "../../tensor/ndarray.js";
 import type { BlockKernels } from "./aggregate.js";
 
+/** Rows of a block multiplied with one another at a time: of a symmetric product only one triangle of such tiles is needed. */
+const TILE = 50;
+
 /** Kernels on ONNX Runtime's CPU provider; for float32 rows. */
-export async function onnxKernels(): Promise<BlockKernels> {
-  // Threads that spin while they wait steal the time of whoever else computes on the machine.
-  const options = { logSeverityLevel: 3, extra: { session: { intra_op: { allow_spinning: "0" } } } } as const;
-  const product = await InferenceSession.create(gemmModel({ transposeB: false }), options);
-  const outer = await InferenceSession.create(gemmModel({ transposeB: true }), options);
+export async function onnxKernels({ threads = 2 }: { threads?: number } = {}): Promise<BlockKernels> {
+  const runtime = ortRuntime(ort, { device: "cpu", threads });
+  const sessions = new Map<string, Promise<Session>>();
+  /** a b, or a b^T, of the given sizes; a graph's shapes are fixed, and there are few: whole blocks, and the last. */
+  const product = (a: readonly [number, number], b: readonly [number, number], transB: boolean): Promise<Session> => {
+    const key = `${a.join()} ${b.join()} ${transB}`;
+    let session = sessions.get(key);
+    if (!session) {
+      const graph = new Graph("product");
+      graph.output("y", gemm(graph.input("a", "float32", a), graph.input("b", "float32", b), undefined, { transB }));
+      sessions.set(key, (session = runtime.load(exportOnnx(graph))));
+    }
+    return session;
+  };
   return {
     async combine(weights, block, out) {
-      const A = new Tensor("float32", Float32Array.from(weights.data), [weights.rows, weights.cols]);
-      const B = new Tensor("float32", block as Float32Array, [weights.cols, block.length / weights.cols]);
-      const { Y } = await product.run({ A, B });
-      out.set(Y.data as Float32Array);
+      const width = block.length / weights.cols;
+      const [a, b] = [[weights.rows, weights.cols] as const, [weights.cols, width] as const];
+      const session = await product(a, b, false);
+      const { y } = await session.run({
+        a: float32(a, Float32Array.from(weights.data)),
+        b: float32(b, block),
+      });
+      out.set(y.data as Float32Array);
     },
     async gram(block, gram) {
-      const X = new Tensor("float32", block as Float32Array, [gram.rows, block.length / gram.rows]);
-      const { Y } = await outer.run({ A: X, B: X });
-      const values = Y.data as Float32Array;
-      for (let i = 0; i < values.length; i++) gram.data[i] += values[i];
+      const n = gram.rows;
+      const width = block.length / n;
+      const rows = (from: number): Float32Array =>
+        (block as Float32Array).subarray(from * width, Math.min(n, from + TILE) * width);
+      for (let i = 0; i < n; i += TILE)
+        for (let j = i; j < n; j += TILE) {
+          const [left, right] = [rows(i), rows(j)];
+          const [a, b] = [[left.length / width, width] as const, [right.length / width, width] as const];
+          const session = await product(a, b, true);
+          const { y } = await session.run({ a: float32(a, left), b: float32(b, right) });
+          addTile(gram, y.data as Float32Array, i, j, b[0]);
+        }
     },
   };
 }
 
-/** The bytes of a model with one Gemm node (onnx.proto3: ModelProto > GraphProto > NodeProto). */
-function gemmModel({ transposeB }: { transposeB: boolean }): Uint8Array {
-  const varint = (n: number): number[] => (n < 128 ? [n] : [(n & 127) | 128, ...varint(n >>> 7)]);
-  const integer = (field: number, value: number): number[] => [...varint(field << 3), ...varint(value)];
-  const bytes = (field: number, value: readonly number[]): number[] => [
-    (field << 3) | 2,
-    ...varint(value.length),
-    ...value,
-  ];
-  const text = (field: number, value: string): number[] => bytes(field, [...new TextEncoder().encode(value)]);
-  const attribute = [...text(1, "transB"), ...integer(3, transposeB ? 1 : 0), ...integer(20, 2)];
-  const node = [...text(1, "A"), ...text(1, "B"), ...text(2, "Y"), ...text(4, "Gemm"), ...bytes(5, attribute)];
-  // ValueInfoProto: name, TypeProto.tensor_type { FLOAT, shape of two unnamed dimensions }
-  const value = (name: string): number[] => [
-    ...text(1, name),
-    ...bytes(2, bytes(1, [...integer(1, 1), ...bytes(2, [...bytes(1, []), ...bytes(1, [])])])),
-  ];
-  const graph = [
-    ...bytes(1, node),
-    ...text(2, "gemm"),
-    ...bytes(11, value("A")),
-    ...bytes(11, value("B")),
-    ...bytes(12, value("Y")),
-  ];
-  return Uint8Array.from([...integer(1, 8), ...bytes(7, graph), ...bytes(8, integer(2, 13))]);
+/** Adds a tile at (top, left) of a symmetric matrix, and its mirror image. */
+function addTile(
+  gram: Parameters<BlockKernels["gram"]>[1],
+  tile: Float32Array,
+  top: number,
+  left: number,
+  width: number,
+): void {
+  for (let k = 0; k < tile.length; k++) {
+    const [i, j] = [top + Math.floor(k / width), left + (k % width)];
+    gram.data[i * gram.cols + j] += tile[k];
+    if (top !== left) gram.data[j * gram.cols + i] += tile[k];
+  }
 }

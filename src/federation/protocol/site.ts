@@ -36,6 +36,7 @@ export async function runSite(options: SiteOptions): Promise<SiteReport> {
         continue;
       }
       revision = entry.revision;
+      await run.plan(); // says how often the hub wants to hear of it
       const state = parsed(roundSchema, entry.value);
       if (typeof state === "string")
         throw new FoehnError(`the hub's record cannot be read here: ${state}; use the hub's version of Foehn`);

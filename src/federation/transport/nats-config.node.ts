@@ -77,6 +77,7 @@ export function natsSetup(options: NatsConfigOptions): NatsSetup {
       ? `${indent}tls {
 ${indent}  cert_file: ${JSON.stringify(tls.certFile)}
 ${indent}  key_file: ${JSON.stringify(tls.keyFile)}
+${indent}  timeout: 30 # a busy machine takes longer than the default of 2 seconds
 ${tls.caFile ? `${indent}  ca_file: ${JSON.stringify(tls.caFile)}\n` : ""}${indent}}\n`
       : "";
   const server = `# NATS for the run '${run}', written by foehn hub --init. Start: nats-server -c foehn-nats.conf
@@ -95,6 +96,7 @@ ${secured("")}${
 ${secured("  ")}}\n`
       : ""
   }authorization {
+  timeout: 30
   users: [
     # the hub
     { nkey: ${hub.publicKey} }

@@ -24,6 +24,7 @@ import {
   type NatsConnection,
   nanos,
   nkeyAuthenticator,
+  type NodeConnectionOptions,
   NoRespondersError,
   PermissionViolationError,
   TimeoutError,
@@ -64,6 +65,7 @@ export const natsNames = (run: string) => ({
   inbox: (site: string) => `_INBOX_${site}`,
 });
 
+const TRIES = 4;
 const CHUNK = 512 * 1024;
 /** Chunks under way at a time. */
 const WINDOW = 32;
@@ -78,21 +80,16 @@ export async function natsTransport(options: NatsOptions): Promise<Transport> {
   const { servers, run, role, site, seed, caFile, ca, patience = 300_000 } = options;
   if (!NAME.test(run)) throw new UsageError(`'${run}' cannot name a run: use 1 to 64 letters, digits, - and _`);
   const names = natsNames(run);
-  let connection: NatsConnection;
-  try {
-    connection = await connect({
-      servers,
-      name: `foehn ${role} ${site ?? ""}`.trim(),
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 250,
-      timeout: 5000,
-      ...(site ? { inboxPrefix: names.inbox(site) } : {}),
-      ...(seed ? { authenticator: nkeyAuthenticator(new TextEncoder().encode(seed)) } : {}),
-      ...(caFile ? { tls: { caFile } } : ca ? { tls: { ca } } : {}),
-    });
-  } catch (cause) {
-    throw new FoehnError(`NATS at ${[servers].flat().join(", ")}: ${refusal(cause)}`, { cause });
-  }
+  const connection = await connected(servers, {
+    servers,
+    name: `foehn ${role} ${site ?? ""}`.trim(),
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
+    timeout: 10_000,
+    ...(site ? { inboxPrefix: names.inbox(site) } : {}),
+    ...(seed ? { authenticator: nkeyAuthenticator(new TextEncoder().encode(seed)) } : {}),
+    ...(caFile ? { tls: { caFile } } : ca ? { tls: { ca } } : {}),
+  });
   const js = jetstream(connection, { timeout: 5000 });
   const manager = await jetstreamManager(connection, { checkAPI: false, timeout: 5000 });
   const link = new Link(connection, js, manager, patience);
@@ -113,6 +110,17 @@ export async function natsTransport(options: NatsOptions): Promise<Transport> {
       await connection.close();
     },
   };
+}
+
+/** Tries a server that is slow to answer again: a busy one may not finish a handshake in time. */
+async function connected(servers: string | string[], options: NodeConnectionOptions): Promise<NatsConnection> {
+  for (let tries = 1; ; tries++)
+    try {
+      return await connect(options);
+    } catch (cause) {
+      if (cause instanceof TimeoutError && tries < TRIES) continue;
+      throw new FoehnError(`NATS at ${[servers].flat().join(", ")}: ${refusal(cause)}`, { cause });
+    }
 }
 
 /** Why a connection was refused, at whose end, and what to do. */
