@@ -26,6 +26,11 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: "train", summary: "train a model", load: () => import("./train.js") },
   { name: "forecast", summary: "forecast with a trained model", load: () => import("./forecast.js") },
   {
+    name: "downscale",
+    summary: "fine fields from coarse ones with a trained model",
+    load: () => import("./downscale.js"),
+  },
+  {
     name: "verify",
     summary: "score a forecast against the truth and every baseline",
     load: () => import("./verify.js"),

@@ -1,13 +1,13 @@
 /** A downscaling run on disk: the files of a forecasting run, with `normalisation.safetensors` of its own and a `task` in `config.yaml`. */
-import { existsSync } from "node:fs";
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { parse, stringify } from "yaml";
+import { parse } from "yaml";
 import { openDataset } from "../../data/open.node.js";
 import { writeWhole } from "../../data/files.node.js";
 import type { Runtime } from "../../engine/runtime.js";
-import { DataError, UsageError } from "../../errors.js";
+import { DataError } from "../../errors.js";
 import { decodeSafetensors, encodeSafetensors } from "../../tensor/safetensors.js";
+import { beginFolder } from "../run-folder.node.js";
 import { checkpointStore, openLog, readParameters, trainedMembers } from "../forecast/run.node.js";
 import type { TrainEvent } from "../fit.js";
 import { type DownscaleConfig, parseDownscaleConfig } from "./config.js";
@@ -35,7 +35,13 @@ export interface TrainDownscaleRunOptions {
 /** Trains into the folder `run` and leaves a finished run there. */
 export async function trainDownscaleRun(options: TrainDownscaleRunOptions): Promise<DownscaleModel> {
   const { run, config, pairs, runtime, resume = false, onEvent } = options;
-  await begin(run, config, () => fitDownscaling(pairs, config, splitOf(pairs, config).train), resume);
+  await beginFolder(run, config, {
+    resume,
+    prepare() {
+      const { arrays, metadata } = packFitted(fitDownscaling(pairs, config, splitOf(pairs, config).train));
+      return [["normalisation.safetensors", encodeSafetensors(arrays, metadata)]];
+    },
+  });
   const fitted = await readFitted(run); // what is on disk is what is used, resumed or not
   const store = checkpointStore(run);
   const log = await openLog(run, store, config.training.seeds);
@@ -53,24 +59,6 @@ export async function trainDownscaleRun(options: TrainDownscaleRunOptions): Prom
     await writeWhole(file(run, member("params", k + 1, "safetensors")), encodeSafetensors(parameters));
   }
   return { config, fitted, members };
-}
-
-/** Makes the folder of a new run. Refuses one that already holds a run, unless it is to be gone on with. */
-async function begin(run: string, config: DownscaleConfig, fit: () => Fitted, resume: boolean): Promise<void> {
-  const text = stringify(config);
-  if (existsSync(file(run, "config.yaml"))) {
-    if (!resume)
-      throw new UsageError(`${run} already holds a run: go on with it by --resume, or name another folder with --out`);
-    if (stringify(await readDownscaleConfig(run)) !== text)
-      throw new UsageError(
-        `${run}/config.yaml differs from the configuration given: resume with the same one, or train into another folder`,
-      );
-    return;
-  }
-  const { arrays, metadata } = packFitted(fit());
-  await mkdir(run, { recursive: true });
-  await writeWhole(file(run, "normalisation.safetensors"), encodeSafetensors(arrays, metadata));
-  await writeWhole(file(run, "config.yaml"), text);
 }
 
 export async function readDownscaleConfig(run: string): Promise<DownscaleConfig> {

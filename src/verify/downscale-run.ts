@@ -1,0 +1,147 @@
+/** A trained downscaling run scored on its test period: every target, every coarse grid it was trained from. */
+import type { Runtime } from "../engine/runtime.js";
+import { levelsOf } from "../tasks/downscale/config.js";
+import { type DownscaleBaseline, fitDownscaleBaselines, type Guess } from "../tasks/downscale/baselines.js";
+import { cellWeights } from "../tasks/downscale/fitted.js";
+import { cellsOf, coarseAt, fineAt, type Pairs, splitOf } from "../tasks/downscale/pairs.js";
+import { createPredictor, type DownscaleModel, type FineFields } from "../tasks/downscale/predict.js";
+import { type DownscaleScores, scoreDownscaling } from "./downscaling.js";
+import type { ScoreRow } from "./rows.js";
+import type { SeepsClimate } from "./scores/seeps.js";
+import { digits } from "./table.js";
+
+export interface DownscaleVerification {
+  readonly scores: readonly ScoreRow[];
+  readonly comparisons: readonly ScoreRow[];
+  readonly baselines: readonly Pick<DownscaleBaseline, "name" | "description">[];
+}
+
+export interface VerifyDownscalingOptions {
+  readonly model: DownscaleModel;
+  readonly runtime: Runtime;
+  readonly pairs: Pairs;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** Scores of the run's test period, intervals by block bootstrap. */
+export async function verifyDownscaling(options: VerifyDownscalingOptions): Promise<DownscaleVerification> {
+  const { model, runtime, pairs, onProgress } = options;
+  const { config, fitted } = model;
+  const split = splitOf(pairs, config);
+  const cells = cellsOf(pairs);
+  const parts: DownscaleScores[] = [];
+  const baselines = new Map<string, DownscaleBaseline>();
+  const total = pairs.coarse.length * split.test.length * (1 + pairs.targets.length);
+  let done = 0;
+  for (const [k, set] of pairs.coarse.entries()) {
+    const predictor = await createPredictor(runtime, model, {
+      coarse: set.grid,
+      fine: pairs.grid,
+      mapValues: pairs.mapValues,
+    });
+    const made: FineFields[] = [];
+    try {
+      const [tile] = predictor.tiles();
+      for (const t of split.test) {
+        made.push(...(await predictor.predict(tile, [coarseAt(pairs, set, t)], [pairs.times[t]])));
+        onProgress?.(++done, total);
+      }
+    } finally {
+      await predictor.close();
+    }
+    for (const [v, variable] of pairs.targets.entries()) {
+      const part = (field: Float32Array) => field.subarray(v * cells, (v + 1) * cells);
+      const rivals = fitDownscaleBaselines(pairs, fitted, set, split, v, levelsOf(config));
+      for (const rival of rivals) baselines.set(rival.name, rival);
+      const truth = (time: number) => part(fineAt(pairs, time));
+      const isRain = fitted.positive[v];
+      parts.push(
+        scoreDownscaling({
+          variable,
+          region: pairs.coarse.length === 1 ? "all" : config.data.factors[k].join("x"),
+          times: split.test.length,
+          truth: (i) => truth(split.test[i]),
+          model: (i): Guess => {
+            const { mean, quantiles } = made[i];
+            return { mean: part(mean), members: quantiles.length > 0 ? quantiles.map(part) : [part(mean)] };
+          },
+          baselines: rivals.map(({ at, ...of }) => ({ ...of, at: (i: number) => at(split.test[i]) })),
+          weights: cellWeights(pairs.grid),
+          columns: pairs.grid.columns,
+          ...(isRain && { seeps: rainClimate(split.train.map(truth), config.downscale.dryUpTo) }),
+          fss: { threshold: topValue(split.train.map(truth)), windows: [1, 3, 5] },
+          onProgress: () => onProgress?.(++done, total),
+        }),
+      );
+    }
+  }
+  return {
+    scores: parts.flatMap((p) => p.rows),
+    comparisons: parts.flatMap((p) => p.comparisons),
+    baselines: [...baselines.values()].map(({ name, description }) => ({ name, description })),
+  };
+}
+
+/** Each cell's share of dry times, and the amount two thirds of the wet ones stay below. */
+function rainClimate(fields: readonly Float32Array[], dryUpTo: number): SeepsClimate & { dryUpTo: number } {
+  const cells = fields[0].length;
+  const dryFraction = new Float64Array(cells);
+  const heavyFrom = new Float64Array(cells);
+  for (let i = 0; i < cells; i++) {
+    const wet = fields
+      .map((f) => f[i])
+      .filter((x) => x > dryUpTo)
+      .sort((a, b) => a - b);
+    dryFraction[i] = fields.filter((f) => f[i] <= dryUpTo).length / fields.length;
+    heavyFrom[i] = wet[Math.floor((2 / 3) * wet.length)] ?? Infinity;
+  }
+  return { dryFraction, heavyFrom, dryUpTo };
+}
+
+/** What 5 % of all values exceed. */
+function topValue(fields: readonly Float32Array[]): number {
+  const stride = Math.max(1, Math.floor((fields.length * fields[0].length) / 1_000_000));
+  const some: number[] = [];
+  let counter = 0;
+  for (const f of fields) for (const x of f) if (x === x && counter++ % stride === 0) some.push(x);
+  const sorted = Float32Array.from(some).sort();
+  return sorted[Math.floor(0.95 * sorted.length)];
+}
+
+/** One table a variable and grid: scores down, model and baselines across; `*` the best, `!` a difference that may be chance. */
+export function formatDownscaleScores({ scores, comparisons }: Omit<DownscaleVerification, "baselines">): string {
+  const groups = new Map<string, ScoreRow[]>();
+  for (const row of scores) {
+    const key = `${row.variable}, ${row.region === "all" ? "whole grid" : `from ${row.region}`}, ${row.n} times`;
+    groups.set(key, [...(groups.get(key) ?? []), row]);
+  }
+  return [...groups]
+    .map(([title, rows]) => {
+      const names = [...new Set(rows.map((r) => r.baseline))];
+      const body = [...new Set(rows.map((r) => r.metric))].map((metric) => {
+        const at = rows.filter((r) => r.metric === metric);
+        const best = at.reduce((a, b) => (cost(metric, b.value) < cost(metric, a.value) ? b : a));
+        const cells = names.map((name) => {
+          const row = at.find((r) => r.baseline === name)!;
+          if (name === null)
+            return `${digits(row.value)}${row === best ? "*" : ""}${row.low === null ? "" : ` [${digits(row.low)}, ${digits(row.high!)}]`}`;
+          const difference = comparisons.find(
+            (c) => c.metric === metric && c.baseline === name && c.variable === row.variable && c.region === row.region,
+          );
+          const unsure = difference && (difference.low === null || (difference.low <= 0 && difference.high! >= 0));
+          return `${digits(row.value)}${row === best ? "*" : ""}${unsure ? "!" : ""}`;
+        });
+        return [metric, ...cells];
+      });
+      const head = ["", ...names.map((name) => name ?? "model")];
+      const widths = head.map((_, c) => Math.max(...[head, ...body].map((l) => l[c].length)));
+      const line = (l: readonly string[]) =>
+        l.map((cell, c) => (c === 0 ? cell.padEnd(widths[c]) : cell.padStart(widths[c]))).join("  ");
+      return [title, line(head), ...body.map(line)].join("\n");
+    })
+    .join("\n\n");
+}
+
+/** Something to keep small. */
+const cost = (metric: string, value: number): number =>
+  metric.startsWith("fss") ? -value : /bias$/.test(metric) ? Math.abs(value) : value;
