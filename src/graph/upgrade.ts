@@ -267,6 +267,12 @@ export const upgrades: Readonly<Record<string, Upgrade>> = {
       }),
     ];
   },
+  // GridSample-16 called its modes after images
+  GridSample: (node) => {
+    const mode = stringAttribute(node, "mode", "linear");
+    const now = { bilinear: "linear", bicubic: "cubic" }[mode] ?? mode;
+    return { ...node, attributes: { ...node.attributes, mode: now } };
+  },
   Scatter: (node) => ({ ...node, op: "ScatterElements" }),
   // Before opset 20 the axis was an attribute, 1 where left out
   DFT: (node, { graph, opset }) =>

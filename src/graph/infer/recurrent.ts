@@ -1,4 +1,4 @@
-/** Shapes of LSTM, GRU (time first) and the discrete Fourier transform. */
+/** Shapes of RNN, LSTM, GRU (time first) and the discrete Fourier transform. */
 import { GraphError } from "../../errors.js";
 import {
   axisOf,
@@ -52,6 +52,7 @@ export function transformOf(c: InferContext): {
 }
 
 export const recurrentOps = {
+  RNN: recurrent(1, 1),
   LSTM: recurrent(4, 2),
   GRU: recurrent(3, 1),
   DFT: ((c) => {

@@ -206,4 +206,16 @@ export const shapeOps = {
     });
     return [{ dtype: x.dtype, shape }];
   }) as InferRule,
+  GridSample: ((c) => {
+    const [x, grid] = [need(c, 0), need(c, 1)];
+    if (
+      x.shape.length !== grid.shape.length ||
+      grid.shape[0] !== x.shape[0] ||
+      grid.shape.at(-1) !== x.shape.length - 2
+    )
+      throw new GraphError(
+        `GridSample: a grid [${grid.shape.join(", ")}] does not fit [${x.shape.join(", ")}]: it is [N, ..., spatial axes]`,
+      );
+    return [{ dtype: x.dtype, shape: [...x.shape.slice(0, 2), ...grid.shape.slice(1, -1)] }];
+  }) as InferRule,
 } as const;

@@ -1,12 +1,13 @@
-/** Cases of LSTM, GRU and the Fourier transform. */
+/** Cases of RNN, LSTM, GRU and the Fourier transform. */
 import type { recurrentOps } from "../infer/recurrent.js";
+import type { NodeAttributes } from "../graph.js";
 import { emit } from "../ops.js";
 import type { OpCase } from "./check.js";
 import type { Draw } from "./draw.js";
 
 const single = { dtype: "float32" } as const;
 
-function recurrent(op: string, gates: number, states: number, d: Draw, attributes: Record<string, number> = {}) {
+function recurrent(op: string, gates: number, states: number, d: Draw, attributes: NodeAttributes = {}) {
   const [time, batch, size, hidden] = [d.int(1, 4), d.int(1, 3), d.int(1, 3), d.int(1, 3)];
   const direction = d.pick(["forward", "reverse", "bidirectional"]);
   const directions = direction === "bidirectional" ? 2 : 1;
@@ -23,6 +24,11 @@ function recurrent(op: string, gates: number, states: number, d: Draw, attribute
 }
 
 export const recurrentCases: Readonly<Record<keyof typeof recurrentOps, readonly OpCase[]>> = {
+  RNN: [
+    { ...single, write: (d) => recurrent("RNN", 1, 1, d) },
+    // One activation a direction; the list may be longer than the directions
+    { name: "sigmoid", ...single, write: (d) => recurrent("RNN", 1, 1, d, { activations: ["Sigmoid", "Sigmoid"] }) },
+  ],
   // Gates of gates bend faster than the other cases
   LSTM: [{ ...single, tolerance: 4, write: (d) => recurrent("LSTM", 4, 2, d) }],
   GRU: [

@@ -1,8 +1,8 @@
 /** A case or more for every operator that moves elements. */
 import { sizeOf } from "../../tensor/ndarray.js";
-import type { Tensor } from "../graph.js";
+import type { NodeAttributes, Tensor } from "../graph.js";
 import type { shapeOps } from "../infer/shape.js";
-import { add, cast, emit, ints } from "../ops.js";
+import { add, cast, emit, float, ints, mul, tanh } from "../ops.js";
 import type { OpCase } from "./check.js";
 import type { Draw } from "./draw.js";
 
@@ -26,7 +26,7 @@ const indices = (d: Draw, shape: readonly number[], below: number, distinct = fa
   return d.fixed("int64", shape, values);
 };
 
-const resize = (d: Draw, attributes: Record<string, string>, linear: boolean): Tensor[] => {
+const resize = (d: Draw, attributes: NodeAttributes, linear: boolean): Tensor[] => {
   const x = d.x([d.int(1, 2), d.int(1, 2), d.int(2, 5), d.int(2, 5)]);
   const attribute = { mode: linear ? "linear" : "nearest", ...attributes };
   if (d.int(0, 1)) {
@@ -200,6 +200,21 @@ export const shapeCases: Readonly<Record<keyof typeof shapeOps, readonly OpCase[
           false,
         ),
     })),
+    ...[0, 1].map((exclude): OpCase => ({
+      name: exclude ? "cubic, nothing beyond the edge" : "cubic",
+      ...single,
+      write: (d) =>
+        resize(
+          d,
+          {
+            mode: "cubic",
+            exclude_outside: exclude,
+            cubic_coeff_a: float(d.pick([-0.75, -0.5])),
+            coordinate_transformation_mode: d.pick(["half_pixel", "asymmetric", "align_corners"]),
+          },
+          false,
+        ),
+    })),
     {
       name: "nearest twice",
       ...single,
@@ -211,7 +226,30 @@ export const shapeCases: Readonly<Record<keyof typeof shapeOps, readonly OpCase[
         }),
     },
   ],
+  GridSample: ["linear", "nearest"].map((mode) => ({
+    name: mode,
+    ...single,
+    // Where a position crosses from one cell to the next its derivative jumps: positions stay within theirs, some outside
+    write: (d) => {
+      const [n, height, width] = [d.int(1, 2), d.int(2, 4), d.int(2, 4)];
+      const aligned = d.int(0, 1);
+      const points = [2, 3];
+      const cells = Array.from({ length: n * 6 }, () =>
+        [width, height].map((size) => cellCentre(d, size, aligned)),
+      ).flat();
+      const moved = mul(tanh(d.x([n, ...points, 2])), 0.2 / Math.max(width, height));
+      const grid = add(d.fixed("float32", [n, ...points, 2], cells), moved);
+      const padding_mode = d.pick(["zeros", "border"]);
+      return emit("GridSample", [d.x([n, 2, height, width]), grid], { mode, padding_mode, align_corners: aligned });
+    },
+  })),
 };
+
+/** The middle between two neighbours of `size` points from -1 to 1, or of an end and what lies beyond. */
+function cellCentre(d: Draw, size: number, aligned: number): number {
+  const position = d.int(-1, size - 1) + 0.25;
+  return aligned ? (2 * position) / (size - 1) - 1 : (2 * position + 1) / size - 1;
+}
 
 const padding = (d: Draw, mode: string, pads: number[]): Tensor[] =>
   emit("Pad", [d.x([4, 3]), ints(d.graph, pads)], { mode });

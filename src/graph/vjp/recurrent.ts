@@ -1,4 +1,4 @@
-/** Derivatives of LSTM and GRU, by writing the steps out and differentiating those, and of the Fourier transform, by its own inverse. */
+/** Derivatives of RNN, LSTM and GRU, by writing the steps out and differentiating those, and of the Fourier transform, by its own inverse. */
 import type { Tensor } from "../graph.js";
 import { intAttribute, need, stringAttribute } from "../infer/infer.js";
 import { directionsOf, type recurrentOps, transformOf } from "../infer/recurrent.js";
@@ -10,6 +10,7 @@ import {
   gemm,
   mul,
   pad,
+  relu,
   reshape,
   scalar,
   sigmoid,
@@ -34,6 +35,17 @@ interface StepInput {
   /** [gates hidden] or undefined */
   readonly bias?: Tensor;
 }
+
+const ACTIVATIONS: Readonly<Record<string, (t: Tensor) => Tensor>> = { tanh, relu, sigmoid };
+
+/** h = f(x + h R), f = tanh unless said (ONNX RNN-14). */
+const plainCell: Cell = {
+  gates: 1,
+  step(c, { input, h, r, bias }) {
+    const [name = "tanh"] = activationsOf(c);
+    return { h: ACTIVATIONS[name](add(input, gemm(h, r, bias, { transB: true }))) };
+  },
+};
 
 /** i, o, f, g = gates; c = f c + i g; h = o tanh(c) (ONNX LSTM-14, default activations). */
 const lstmCell: Cell = {
@@ -108,17 +120,22 @@ const recurrent =
   (c) => {
     if (c.inputs[4]) return c.unsupported("with sequence lengths");
     if (c.inputs[7]) return c.unsupported("with peepholes");
-    if (c.attributes["activations"] && !hasDefaultActivations(c, kind)) return c.unsupported("with other activations");
+    const given = activationsOf(c);
+    const usual = USUAL_ACTIVATIONS[kind.gates] ?? (given[0] in ACTIVATIONS ? [given[0]] : []);
+    if (given.some((name, i) => name !== usual[i % usual.length]))
+      return c.unsupported(`with the activations ${given.join(", ")}`);
     if (c.attributes["clip"] !== undefined || intAttribute(c, "input_forget", 0) !== 0)
       return c.unsupported("with clip or input_forget");
     return c.pullback(unrolled(c, kind).slice(0, c.outputs.length), c.gradients, c.inputs);
   };
 
-function hasDefaultActivations(c: VjpContext, kind: Cell): boolean {
-  const usual = kind.gates === 4 ? "sigmoid,tanh,tanh" : "sigmoid,tanh";
-  const given = (c.attributes["activations"] as readonly string[]).join().toLowerCase();
-  return given === Array.from({ length: directionsOf(c) }, () => usual).join();
-}
+/** By number of gates; a plain cell has one of its own choice, the same in both directions. */
+const USUAL_ACTIVATIONS: Readonly<Record<number, readonly string[]>> = {
+  3: ["sigmoid", "tanh"],
+  4: ["sigmoid", "tanh", "tanh"],
+};
+const activationsOf = (c: VjpContext): string[] =>
+  ((c.attributes["activations"] ?? []) as readonly string[]).map((name) => name.toLowerCase());
 
 /** y = F x: dx = F^H dy. The transform's own inverse is F^H / n, so dx = n inverse(dy); that of the inverse is forward(dy) / n. */
 const dft: VjpRule = (c) => {
@@ -141,6 +158,7 @@ const dft: VjpRule = (c) => {
 };
 
 export const recurrentVjp = {
+  RNN: recurrent(plainCell),
   LSTM: recurrent(lstmCell),
   GRU: recurrent(gruCell),
   DFT: dft,

@@ -17,6 +17,7 @@ import {
   transpose,
   zerosLike,
 } from "../ops.js";
+import { gridSampleVjp } from "./grid-sample.js";
 import { resizeVjp } from "./resize.js";
 import { noGradient, inversePermutation, unbroadcast, type VjpRule } from "./vjp.js";
 
@@ -218,6 +219,7 @@ export const shapeVjp = {
   },
   SpaceToDepth: (c) => [emit("DepthToSpace", [c.dy], { blocksize: intAttribute(c, "blocksize", 1) })[0]],
   Resize: resizeVjp,
+  GridSample: gridSampleVjp,
   Shape: noGradient,
   Size: noGradient,
   ConstantOfShape: noGradient,

@@ -19,7 +19,7 @@ export interface VjpContext extends InferContext {
     dys: readonly (Tensor | undefined)[],
     inputs: readonly (Tensor | undefined)[],
   ): (Tensor | undefined)[];
-  /** Refuses a form of the operator whose derivative is not written: "Resize in mode 'cubic' ...". */
+  /** Refuses a form of the operator whose derivative is not written: "Resize with antialias ...". */
   unsupported(form: string): never;
 }
 
