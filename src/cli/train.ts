@@ -1,4 +1,6 @@
 /** `foehn train`: from data to a trained run, for the task that the settings or `--task` name. */
+import path from "node:path";
+import { parsePretrainConfig, pretrainRun } from "../tasks/forecast/mixture.node.js";
 import { parseForecastConfig } from "../tasks/forecast/config.js";
 import { openDataset } from "../data/open.node.js";
 import { openRuntime } from "../engine/runtime.node.js";
@@ -11,7 +13,7 @@ import type { CommandFactory } from "./commands.js";
 import { applySettings, collect, commandWith, list, readYaml } from "./options.js";
 import { bar, duration, type Output, output, timeLeft } from "./output.js";
 
-const TASKS = ["forecast", "downscale"];
+const TASKS = ["forecast", "downscale", "pretrain"];
 
 interface TrainFlags {
   task?: string;
@@ -32,7 +34,7 @@ export const command: CommandFactory = () =>
     "foehn train --data era5.zarr --variables t2m --out runs/first",
   )
     .argument("[config]", "YAML file of settings")
-    .option("--task <name>", `${TASKS.join(" or ")}; the settings' own where left out`)
+    .option("--task <name>", `${TASKS.join(", ")}; the settings' own where left out`)
     .option("--data <path>", "dataset to learn from (Zarr, NetCDF, ...); for downscaling the fine one")
     .option("--variables <names>", "comma-separated; z@500 names one level", list)
     .option("--out <folder>", "folder of the run; runs/ and the task's name where left out")
@@ -44,8 +46,9 @@ export const command: CommandFactory = () =>
       const given = file ? await readYaml(file) : {};
       const task = flags.task ?? given["task"] ?? "forecast";
       if (!TASKS.includes(task as string))
-        throw new UsageError(`there is no task '${String(task)}' to train for; there are ${TASKS.join(" and ")}`);
+        throw new UsageError(`there is no task '${String(task)}' to train for; there are ${TASKS.join(", ")}`);
       const run = flags.out ?? `runs/${String(task)}`;
+      if (task === "pretrain") return pretrain(file, { ...given, task }, run, flags);
       if (task === "downscale") return trainDownscaling(file, { ...given, task }, run, flags);
       const data = {
         ...(given["data"] as object | undefined),
@@ -79,6 +82,33 @@ export const command: CommandFactory = () =>
         await dataset.close();
       }
     });
+
+/** The same for `task: pretrain`, whose settings name several datasets. */
+async function pretrain(
+  file: string | undefined,
+  given: Record<string, unknown>,
+  run: string,
+  flags: TrainFlags,
+): Promise<void> {
+  const out = output(flags);
+  if (flags.data !== undefined || flags.variables)
+    throw new UsageError(
+      "pretraining reads several datasets: list them under data in the settings, without --data or --variables",
+    );
+  const device = flags.device ? { device: flags.device } : {};
+  const config = parsePretrainConfig(applySettings({ ...given, ...device }, flags.set ?? []), file);
+  const began = performance.now();
+  const runtime = await openRuntime({ device: config.device, threads: config.threads });
+  try {
+    const onEvent = trainingProgress(out, config.training.seeds);
+    await pretrainRun({ run, config, runtime, resume: flags.resume, onEvent });
+  } finally {
+    await runtime.close();
+  }
+  const seconds = (performance.now() - began) / 1000;
+  const runs = config.data.map(({ name }) => path.join(run, name));
+  out.result({ run, runs, seconds }, `trained in ${duration(seconds)}: ${runs.join(", ")}`);
+}
 
 /** The same for `task: downscale`. */
 async function trainDownscaling(

@@ -9,7 +9,7 @@ import type { Runtime } from "../../engine/runtime.js";
 import { DataError, UsageError } from "../../errors.js";
 import type { TrainEvent } from "../fit.js";
 import { readSeries, type Series, stepOf } from "../series.js";
-import { cardText } from "../card.js";
+import { type CardFacts, cardText } from "../card.js";
 import { costCounter } from "../cost.node.js";
 import { type CalibrationFit, fitCalibration } from "./calibration.js";
 import { forecastCard } from "./card.js";
@@ -63,9 +63,20 @@ export async function trainRun({
     onEvent?.(event);
   }
   const trained: ForecastModel = { config, normaliser, members: await trainedMembers(run, config) };
-  const fit = config.forecast.calibrate ? await validated(trained, series, runtime) : undefined;
+  return completeRun(run, trained, series, runtime, await cost());
+}
+
+/** Calibrates a trained model and writes what makes its folder a finished run. */
+export async function completeRun(
+  run: string,
+  trained: ForecastModel,
+  series: Series,
+  runtime: Runtime,
+  cost: CardFacts["cost"],
+): Promise<ForecastModel> {
+  const fit = trained.config.forecast.calibrate ? await validated(trained, series, runtime) : undefined;
   const model = { ...trained, calibration: fit?.result() };
-  await finishRun(run, model, cardText(forecastCard(model, series, await cost(), fit?.scores())));
+  await finishRun(run, model, cardText(forecastCard(model, series, cost, fit?.scores())));
   return model;
 }
 

@@ -3,14 +3,15 @@
  * `state.*.safetensors` to go on from, and `log.jsonl`. Every file is written beside its place and takes it whole.
  */
 import { existsSync } from "node:fs";
-import { appendFile, mkdir, readFile } from "node:fs/promises";
+import { appendFile, readFile } from "node:fs/promises";
 import path from "node:path";
-import { parse, stringify } from "yaml";
+import { parse } from "yaml";
 import { writeWhole } from "../../data/files.node.js";
-import { DataError, UsageError } from "../../errors.js";
+import { DataError } from "../../errors.js";
 import type { Parameters } from "../../engine/parameters.js";
 import type { NdArray } from "../../tensor/ndarray.js";
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from "../../tensor/safetensors.js";
+import { beginFolder } from "../run-folder.node.js";
 import { packCalibration, unpackCalibration } from "./calibration.js";
 import { type ForecastConfig, parseForecastConfig } from "./config.js";
 import { jumpModel } from "./network.js";
@@ -31,28 +32,20 @@ async function readTensors(name: string): Promise<Safetensors> {
   return decodeSafetensors(bytes, name);
 }
 
-/** Makes the folder of a new run. Refuses one that already holds a run, unless it is to be gone on with. */
-export async function beginRun(
+/** Makes the folder of a new run, or goes on with it. */
+export const beginRun = (
   run: string,
   config: ForecastConfig,
   normaliser: Normaliser,
   options: { resume: boolean },
-): Promise<void> {
-  const text = stringify(config);
-  if (existsSync(file(run, "config.yaml"))) {
-    if (!options.resume)
-      throw new UsageError(`${run} already holds a run: go on with it by --resume, or name another folder with --out`);
-    if (stringify(await readConfig(run)) !== text)
-      throw new UsageError(
-        `${run}/config.yaml differs from the configuration given: resume with the same one, or train into another folder`,
-      );
-    return;
-  }
-  await mkdir(run, { recursive: true });
-  const { arrays, metadata } = packNormaliser(normaliser);
-  await writeWhole(file(run, "normalisation.safetensors"), encodeSafetensors(arrays, metadata));
-  await writeWhole(file(run, "config.yaml"), text);
-}
+): Promise<void> =>
+  beginFolder(run, config, {
+    ...options,
+    prepare() {
+      const { arrays, metadata } = packNormaliser(normaliser);
+      return [["normalisation.safetensors", encodeSafetensors(arrays, metadata)]];
+    },
+  });
 
 export async function readConfig(run: string): Promise<ForecastConfig> {
   const name = file(run, "config.yaml");
