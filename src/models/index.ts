@@ -2,11 +2,17 @@
 import { UsageError, nearest } from "../errors.js";
 import type { Architecture } from "./model.js";
 import { climax } from "./climax.js";
+import { lka } from "./lka.js";
+import { masked } from "./masked.js";
+import { met2 } from "./met2.js";
+import { pointwise } from "./pointwise.js";
 import { resnet } from "./resnet.js";
+import { sfno } from "./sfno.js";
 import { stormer } from "./stormer.js";
 import { swin } from "./swin.js";
 import { unet } from "./unet.js";
 import { vit } from "./vit.js";
+import { wxformer } from "./wxformer.js";
 
 export type { Architecture, Dropout, ModelInputs, ModelVariable } from "./model.js";
 
@@ -21,9 +27,20 @@ export type AnyArchitecture = Omit<Architecture<never>, "defaults"> & {
   readonly defaults: Readonly<Record<string, unknown>>;
 };
 
-const architectures = { vit, unet, climax, stormer, swin, resnet } as unknown as Readonly<
-  Record<string, AnyArchitecture>
->;
+const architectures = {
+  vit,
+  climax,
+  stormer,
+  swin,
+  wxformer,
+  masked,
+  met2,
+  pointwise,
+  unet,
+  resnet,
+  lka,
+  sfno,
+} as unknown as Readonly<Record<string, AnyArchitecture>>;
 export const ARCHITECTURES = Object.keys(architectures);
 
 /** The architecture of that name, or an error that names the nearest. */

@@ -15,6 +15,8 @@ interface Promises {
   permutes?: boolean;
   /** Any part of the variables, on any grid, takes that part of the parameters. */
   anywhere?: boolean;
+  /** Only for grids around the globe. */
+  onGlobes?: boolean;
   /** Columns by which the answer rolls with the fields on a globe of 8 x 16; with their longitudes too for `geographic`. */
   rolls?: { by: number; with: "fields" | "longitudes" };
   /** Parameters put to zero for that: positions learnt for a grid. */
@@ -59,6 +61,43 @@ const table: Promises[] = [
     refuses: [{ window: [2, 0, 4] }, /a window of 2 x 0 x 4 tokens is not possible/],
   },
   {
+    config: { name: "wxformer", ...TINY, stages: 2, window: 2 },
+    rolls: { by: 8, with: "fields" },
+    refuses: [{ width: 12 }, /width 12 is not a multiple of its 2 heads and of 8/],
+  },
+  {
+    config: { name: "masked", ...TINY, window: [2, 2] },
+    permutes: true,
+    anywhere: true,
+    rolls: { by: 4, with: "longitudes" },
+    refuses: [{ hidden: 1 }, /hidden 1 is not a part of the tokens/],
+  },
+  {
+    config: { name: "met2", ...TINY },
+    permutes: true,
+    anywhere: true,
+    rolls: { by: 2, with: "longitudes" },
+    refuses: [{ heads: 3 }, /width 16 is not a multiple of its 3 heads/],
+  },
+  {
+    config: { name: "pointwise", ...TINY },
+    permutes: true,
+    anywhere: true,
+    rolls: { by: 2, with: "longitudes" },
+    refuses: [{ queryDepth: 0 }, /queryDepth 0 leaves the queries without the grid/],
+  },
+  {
+    config: { name: "lka", width: 8, depth: 1, dropout: 0 },
+    rolls: { by: 2, with: "fields" },
+    refuses: [{ width: 2 }, /width 2 is too small/],
+  },
+  {
+    config: { name: "sfno", width: 8, depth: 1, dropout: 0 },
+    onGlobes: true,
+    rolls: { by: 1, with: "fields" },
+    refuses: [{ truncation: -1 }, /truncation -1 is not possible/],
+  },
+  {
     config: { name: "resnet", width: 8, depth: 1, dropout: 0 },
     kinks: { step: 2e-3, tolerance: 0.1 },
     rolls: { by: 1, with: "fields" },
@@ -75,11 +114,11 @@ it("has every architecture in this table", () => {
   expect(table.map((t) => t.config.name).sort()).toEqual([...ARCHITECTURES].sort());
 });
 
-describe.each(table)("$config.name", ({ config, permutes, anywhere, rolls, without, kinks, refuses }) => {
+describe.each(table)("$config.name", ({ config, permutes, anywhere, onGlobes, rolls, without, kinks, refuses }) => {
   it("has the gradient that finite differences find along a random direction, and every parameter a part in it", async () => {
     const { gradient, difference, unreached } = await slopes(
       runtime,
-      build(config, { batch: 1, names: NAMES }),
+      build(config, { batch: 1, names: NAMES, ...(onGlobes ? globe(6, 8) : {}) }),
       kinks?.step,
     );
     expect(unreached).toEqual([]);
@@ -88,15 +127,12 @@ describe.each(table)("$config.name", ({ config, permutes, anywhere, rolls, witho
 
   it("gives the maps asked for on grids that its patches do not divide", () => {
     const odd = { latitudes: [40, 39, 38, 37, 36, 35, 34], longitudes: [0, 1, 2, 3, 4, 5, 6, 7, 8] };
-    expect(build(config, odd).y.shape).toEqual([2, 2, 7, 9]);
+    expect(build(config, onGlobes ? globe(7, 9) : odd).y.shape).toEqual([2, 2, 7, 9]);
   });
 
   it("gives the first guess before it has learnt", async () => {
     const built = build(config, globe(8, 16));
-    const fresh = new Map(
-      [...built.parameters].map(([name, a]) => [name, /(^|\.)(out|head)\b/.test(name) ? zeroed(a) : a] as const),
-    );
-    const y = await answer(runtime, { ...built, parameters: fresh });
+    const y = await answer(runtime, { ...built, parameters: built.start });
     expect(y.data.every((v) => v === 0)).toBe(true);
   });
 

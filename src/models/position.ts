@@ -18,7 +18,7 @@ export const positionRefusal = (position: string): string | undefined =>
     : `position '${position}' is not known; take 'geographic' (any grid) or 'learnt' (one grid)`;
 
 /** Waves around a circle: the shortest is of 11 degrees, so that patches a few degrees apart differ clearly. */
-const WAVES = [1, 2, 4, 8, 16, 32];
+export const WAVES: readonly number[] = [1, 2, 4, 8, 16, 32];
 
 /** x [batch, patch, width] with every patch's position added. */
 export function addPosition(p: Scope, x: Tensor, inputs: ModelInputs, grid: PatchGrid, kind: PositionKind): Tensor {

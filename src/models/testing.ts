@@ -34,6 +34,8 @@ export interface Build {
 export interface Built {
   readonly graph: Graph;
   readonly y: Tensor;
+  /** As a training run starts them, and with every one moved away from there. */
+  readonly start: Parameters;
   readonly parameters: Parameters;
   readonly inputs: { fields: NdArray<"float32">; condition: NdArray<"float32"> };
 }
@@ -69,13 +71,14 @@ export function build(config: ModelConfig, options: Build = {}): Built {
     settings,
   );
   // Numbers by name, so that two graphs that share parameters share their numbers
+  const start = initialise(p, { seed: 1 });
   const parameters: Parameters = new Map(
-    [...initialise(p, { seed: 1 })].map(([name, a]) => {
+    [...start].map(([name, a]) => {
       const rng = random(3).split(name);
       return [name, { ...a, data: a.data.map((v) => v + 0.05 * rng.normal()) }];
     }),
   );
-  return { graph, y, parameters, inputs: { fields: noise(shape, 7), condition: noise([batch, condition], 8) } };
+  return { graph, y, start, parameters, inputs: { fields: noise(shape, 7), condition: noise([batch, condition], 8) } };
 }
 
 /** The model's answer, its parameters written into the file. */
@@ -94,7 +97,7 @@ export async function answer(
 export async function slopes(
   runtime: Runtime,
   { graph, y, parameters, inputs }: Built,
-  h = 4e-3,
+  h = 1e-3,
 ): Promise<{ gradient: number; difference: number; unreached: string[] }> {
   const loss = reduceSum(mul(y, graph.constant(noise(y.shape, 11), "weights")));
   const grads = gradients(loss, graph.parameters);

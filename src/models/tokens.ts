@@ -4,47 +4,60 @@
  * Parameters carry their variable's name (`embed.2m_temperature.w`), so the graph of any set of variables holds that part of the
  * parameters, and sites with different variables share one model.
  */
-import { type Scope, truncatedNormal, zero } from "../engine/parameters.js";
+import { type Initialiser, type Scope, truncatedNormal, zero } from "../engine/parameters.js";
 import type { Tensor } from "../graph/graph.js";
 import { add, concat, gather, ints, linear, matmul, mul, reshape, softmax, transpose } from "../graph/ops.js";
 import { dense } from "./layers.js";
-import type { ModelInputs } from "./model.js";
+import type { ModelInputs, ModelVariable } from "./model.js";
 import { cut, mapsOf, type PatchGrid, patchTokens } from "./patches.js";
 
-/** Tokens [variable, batch x patch, width]: W_v patch + b_v + e_v, with a learnt e_v that tells variables apart. */
-export function embedVariables(p: Scope, inputs: ModelInputs, grid: PatchGrid, width: number): Tensor {
-  const { fields, variables, global } = inputs;
+/** Each variable's patches [variable, batch x patch, map x cell of the patch]. */
+export function variablePatches({ fields, variables, global }: ModelInputs, grid: PatchGrid): Tensor {
   const [batch] = fields.shape;
   const { rows, columns, patch } = grid;
   const count = variables.length;
   const each = variables[0].maps.length;
-  const length = each * patch[0] * patch[1];
   const own = pickMaps(
     fields,
     variables.flatMap((v) => v.maps),
   );
   const apart = reshape(cut(own, grid, global), [batch, count, each, rows, patch[0], columns, patch[1]]);
-  const patches = reshape(transpose(apart, [1, 0, 3, 5, 2, 4, 6]), [count, batch * rows * columns, length]);
-  const stacked = (parts: Tensor[], depth: number) =>
-    concat(
-      parts.map((t) => reshape(t, [1, depth, width])),
-      0,
-    );
-  const at = (name: string) => p.child("embed").child(name);
-  const w = stacked(
-    variables.map(({ name }) => at(name).param("w", [length, width], truncatedNormal(0.02))),
-    length,
-  );
-  const b = stacked(
-    variables.map(({ name }) => at(name).param("b", [width], zero)),
-    1,
-  );
-  const e = stacked(
-    variables.map(({ name }) => p.child("variable").param(name, [width], truncatedNormal(0.02))),
-    1,
-  );
-  return add(matmul(patches, w), add(b, e));
+  return reshape(transpose(apart, [1, 0, 3, 5, 2, 4, 6]), [count, batch * rows * columns, each * patch[0] * patch[1]]);
 }
+
+/** W_v x_v + b_v for every variable at once: x [variable, N, in] gives [variable, N, width]; parameters `<variable>.w` and `.b`. */
+export function variableDense(
+  p: Scope,
+  variables: readonly ModelVariable[],
+  x: Tensor,
+  width: number,
+  init: Initialiser = truncatedNormal(0.02),
+): Tensor {
+  const length = x.shape[2];
+  const w = variables.map(({ name }) => p.child(name).param("w", [length, width], init));
+  const b = variables.map(({ name }) => p.child(name).param("b", [width], zero));
+  return add(matmul(x, stacked(w, [length, width])), stacked(b, [1, width]));
+}
+
+/** A learnt vector [variable, 1, width] that tells each variable from the others. */
+export const variableVectors = (p: Scope, variables: readonly ModelVariable[], width: number): Tensor =>
+  stacked(
+    variables.map(({ name }) => p.child("variable").param(name, [width], truncatedNormal(0.02))),
+    [1, width],
+  );
+
+const stacked = (parts: readonly Tensor[], shape: readonly [number, number]): Tensor =>
+  concat(
+    parts.map((t) => reshape(t, [1, ...shape])),
+    0,
+  );
+
+/** Tokens [variable, batch x patch, width]: W_v patch + b_v + e_v, with a learnt e_v that tells variables apart. */
+export const embedVariables = (p: Scope, inputs: ModelInputs, grid: PatchGrid, width: number): Tensor =>
+  add(
+    variableDense(p.child("embed"), inputs.variables, variablePatches(inputs, grid), width),
+    variableVectors(p, inputs.variables, width),
+  );
 
 /**
  * Cross-attention from one learnt query q to the tokens of all variables, for each patch and head:

@@ -1,0 +1,93 @@
+/**
+ * A masked transformer after Prithvi WxC (Schmude et al. 2024, arXiv:2409.13598): while it trains, a part of the tokens is hidden,
+ * and it forecasts the whole field from the rest, so that it learns to fill in what is not observed as well as what follows.
+ * Attention by turns is local, within windows, and global, among the tokens at the same place of all windows.
+ */
+import { type Scope, truncatedNormal } from "../engine/parameters.js";
+import type { Tensor } from "../graph/graph.js";
+import { add, mul, reshape, sub, transpose } from "../graph/ops.js";
+import { float32 } from "../tensor/ndarray.js";
+import { block, norm } from "./layers.js";
+import type { Architecture, Dropout } from "./model.js";
+import { patchGrid } from "./patches.js";
+import { positionRefusal } from "./position.js";
+import { addCondition, variableStem } from "./stem.js";
+import { variableHeads } from "./tokens.js";
+import { fromWindows, intoWindows, windowsOf } from "./windows.js";
+
+export interface MaskedConfig {
+  /** Latitudes and longitudes of a patch. */
+  patch: [number, number];
+  /** Rows and columns of tokens in a window; made smaller where they do not divide the grid. */
+  window: [number, number];
+  width: number;
+  /** Pairs of local and global attention; one more local layer ends them. */
+  depth: number;
+  heads: number;
+  ratio: number;
+  /** Part of the tokens hidden while training. */
+  hidden: number;
+  dropout: number;
+  /** `geographic` (any grid) or `learnt` (one grid). */
+  position: string;
+}
+
+export const masked: Architecture<MaskedConfig> = {
+  name: "masked",
+  defaults: {
+    patch: [2, 2],
+    window: [4, 4],
+    width: 128,
+    depth: 3,
+    heads: 4,
+    ratio: 4,
+    hidden: 0.5,
+    dropout: 0,
+    position: "geographic",
+  },
+  check: ({ width, heads, hidden, position, window }) =>
+    width % heads !== 0
+      ? `width ${width} is not a multiple of its ${heads} heads`
+      : !(hidden >= 0 && hidden < 1)
+        ? `hidden ${hidden} is not a part of the tokens; take a number from 0 to below 1`
+        : window.some((n) => n < 1 || !Number.isInteger(n))
+          ? `a window of ${window.join(" x ")} tokens is not possible; take whole numbers from 1`
+          : positionRefusal(position),
+  write(p, inputs, config) {
+    const grid = patchGrid(inputs.latitudes.length, inputs.longitudes.length, config.patch);
+    const { rows, columns } = grid;
+    const { width, heads, ratio, depth, dropout: rate } = config;
+    const batch = inputs.fields.shape[0];
+    const { dropout } = inputs;
+    let x = addCondition(p, hide(p, variableStem(p, inputs, grid, config), config.hidden, dropout), inputs);
+
+    const [wr, wc] = [divisor(rows, config.window[0]), divisor(columns, config.window[1])];
+    const at = windowsOf([1, rows, columns], [1, wr, wc], { global: inputs.global, shifted: false });
+    const apart = intoWindows(reshape(x, [batch, 1, rows, columns, width]), at); // [B, nc, nr, T, D]
+    x = reshape(apart, [batch, (rows * columns) / (wr * wc), wr * wc, width]);
+    for (let i = 0; i <= 2 * depth; i++) {
+      const q = p.child(`blocks.${i}`);
+      const turned = i % 2 === 0 ? x : transpose(x, [0, 2, 1, 3]);
+      const mixed = block(q, turned, { heads, ratio, dropout, rate });
+      x = i % 2 === 0 ? mixed : transpose(mixed, [0, 2, 1, 3]);
+    }
+    const whole = reshape(fromWindows(reshape(x, apart.shape), at), [batch, rows * columns, width]);
+    return variableHeads(p, norm(p.child("norm"), whole), inputs, grid);
+  },
+};
+
+/** x [B, T, D] with the tokens that the fed mask hides replaced by a learnt one; x itself where nothing is fed (a forecast). */
+function hide(p: Scope, x: Tensor, part: number, dropout?: Dropout): Tensor {
+  if (!dropout || part === 0) return x;
+  const [batch, tokens, width] = x.shape;
+  const ones = x.graph.constant(float32([batch, tokens, 1], new Float32Array(batch * tokens).fill(1)));
+  const kept = mul(dropout.apply(ones, { rate: part, axes: [0, 1] }), 1 - part); // 0 or 1
+  return add(mul(x, kept), mul(sub(1, kept), p.param("hidden", [width], truncatedNormal(0.02))));
+}
+
+/** The largest divisor of n that is no more than asked. */
+function divisor(n: number, asked: number): number {
+  let d = Math.min(n, asked);
+  while (n % d !== 0) d--;
+  return d;
+}
