@@ -74,10 +74,11 @@ export function lineSvg(
 ): string {
   const { latitudes, seasons } = climate;
   const [width, height, left, top] = [520, 220, 52, 34];
-  const all = SEASONS.flatMap((season) => [...seasons[season][pick]]);
+  const seen = SEASONS.filter((season) => !Number.isNaN(seasons[season][pick][0]));
+  const all = seen.flatMap((season) => [...seasons[season][pick]]);
   const x = scaleLinear([-90, 90], [left, left + width]);
   const y = scaleLinear([Math.min(0, ...all), Math.max(...all)], [top + height, top]).nice();
-  const lines = SEASONS.map((season, i) => {
+  const lines = seen.map((season, i) => {
     const d = [...latitudes].map((l, j) => `${x(l).toFixed(1)},${y(seasons[season][pick][j]).toFixed(1)}`).join("L");
     const colour = SEASON_COLOURS[season];
     return (
@@ -107,7 +108,7 @@ export function lineSvg(
   ].join("\n");
 }
 
-/** The plots of a climate by name: winds of both seasons, temperature, eddies, wind near the ground, rain where there is any. */
+/** The plots of a climate by name: winds of both seasons (where the run saw them), temperature, eddies, wind near the ground, rain where there is any. */
 export function climatePlots(climate: Climate): Record<string, string> {
   const { seasons } = climate;
   const steps = (from: number, to: number, step: number): number[] =>
@@ -116,8 +117,8 @@ export function climatePlots(climate: Climate): Record<string, string> {
   const over = (season: "DJF" | "JJA"): string =>
     sectionSvg(climate, seasons[season].wind, { title: `zonal-mean zonal wind, ${season}, m/s`, ...wind });
   return {
-    "wind-djf": over("DJF"),
-    "wind-jja": over("JJA"),
+    ...(Number.isNaN(seasons.DJF.wind[0]) ? {} : { "wind-djf": over("DJF") }),
+    ...(Number.isNaN(seasons.JJA.wind[0]) ? {} : { "wind-jja": over("JJA") }),
     temperature: sectionSvg(climate, seasons.year.temperature, {
       title: "zonal-mean temperature, year, K",
       thresholds: steps(200, 300, 10),

@@ -111,8 +111,7 @@ export async function measureClimate(
   }
   for (const season of Object.values(seasons))
     for (const [key, values] of Object.entries(season))
-      if (values instanceof Float64Array && key)
-        for (let i = 0; i < values.length; i++) values[i] /= season.samples || 1;
+      if (values instanceof Float64Array && key) for (let i = 0; i < values.length; i++) values[i] /= season.samples; // NaN where the run saw nothing of a season
   const ground = moist
     ? own.ground.reduce((sum, t, p) => sum + (t * weights[Math.floor(p / nlon)]) / (2 * nlon), 0)
     : undefined;
@@ -177,17 +176,18 @@ export function climateFeatures(climate: Climate): ClimateFeatures {
   const nlat = latitudes.length;
   const upper = pressures.reduce((best, p, i) => (Math.abs(p - 300) < Math.abs(pressures[best] - 300) ? i : best), 0);
   const hemisphere = (j: number): number => (latitudes[j] > 0 ? 0 : 1);
-  const jets = [0, 1].map(() => ({ speed: Number.NEGATIVE_INFINITY, latitude: 0, pressure: 0 }));
-  const storms = [0, 1].map(() => ({ energy: 0, latitude: 0 }));
+  const jets = [0, 1].map(() => ({ speed: Number.NaN, latitude: Number.NaN, pressure: Number.NaN }));
+  const storms = [0, 1].map(() => ({ energy: Number.NaN, latitude: Number.NaN }));
+  const above = (value: number, best: number): boolean => value > best || (Number.isNaN(best) && !Number.isNaN(value));
   for (let j = 0; j < nlat; j++) {
     const side = hemisphere(j);
     const winter = seasons[side === 0 ? "DJF" : "JJA"];
     pressures.forEach((pressure, k) => {
       const speed = winter.wind[k * nlat + j];
-      if (pressure >= 100 && speed > jets[side].speed) jets[side] = { speed, latitude: latitudes[j], pressure };
+      if (pressure >= 100 && above(speed, jets[side].speed)) jets[side] = { speed, latitude: latitudes[j], pressure };
     });
     const eddy = winter.eddies[upper * nlat + j];
-    if (eddy > storms[side].energy) storms[side] = { energy: eddy, latitude: latitudes[j] };
+    if (above(eddy, storms[side].energy)) storms[side] = { energy: eddy, latitude: latitudes[j] };
   }
   const tropics = [...latitudes.keys()].filter((j) => Math.abs(latitudes[j]) <= 30);
   const wettest = (season: Season): number =>
@@ -207,7 +207,8 @@ export function climateFeatures(climate: Climate): ClimateFeatures {
 /** The features as lines to print. */
 export function describeClimate(climate: Climate): string {
   const { jets, stormTracks, trades, itcz, rain, imbalance } = climateFeatures(climate);
-  const place = (latitude: number): string => `${Math.abs(latitude).toFixed(0)}${latitude >= 0 ? "N" : "S"}`;
+  const place = (latitude: number): string =>
+    Number.isNaN(latitude) ? "a season not simulated" : `${Math.abs(latitude).toFixed(0)}${latitude >= 0 ? "N" : "S"}`;
   const lines = [
     `jets in winter: ${jets.map((j) => `${j.speed.toFixed(0)} m/s at ${place(j.latitude)}, ${j.pressure} hPa`).join("; ")}`,
     `storm tracks in winter: ${stormTracks.map((s) => `${s.energy.toFixed(0)} m2/s2 at ${place(s.latitude)}`).join("; ")}; trade winds: ${trades.toFixed(1)} m/s`,

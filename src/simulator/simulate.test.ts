@@ -94,6 +94,7 @@ describe("bad input is refused before the run", () => {
     [
       {
         model: "moist",
+        start: "1860-01-01",
         co2: [
           [1850, 285],
           [1900, 300],
@@ -133,7 +134,10 @@ describe("what a user brings", () => {
       [2000.5, 368],
       [2001.5, 370],
     ]);
-    expect(() => parseCo2Table("year,CO2\n1750,278\n1850,285\n")).toThrow(/no value between 1750 and 1850/);
+    const hole = parseCo2Table("year,CO2\n1750,278\n1850,285\n1851,286\n");
+    expect(() => checkCo2(hole)).toThrow(/no value between 1750 and 1850/);
+    expect(() => checkCo2(hole, [1800, 1801])).toThrow(/no value between 1750 and 1850/);
+    checkCo2(hole, [1850.5, 1999]);
     expect(() => parseCo2Table("year,CO2\n2000,368\n2001,\n")).toThrow(/row 2/);
     expect(() => parseCo2Table("a,b\n1,2\n", "x.csv")).toThrow(/x.csv: has columns a, b/);
   });
