@@ -4,7 +4,7 @@
  * across blocks.
  */
 import * as ort from "onnxruntime-node";
-import { ortRuntime, type OrtModule, type Session } from "../../engine/runtime.js";
+import { ortRuntime, type Session } from "../../engine/runtime.js";
 import { exportOnnx } from "../../graph/export.js";
 import { Graph } from "../../graph/graph.js";
 import { gemm } from "../../graph/ops.js";

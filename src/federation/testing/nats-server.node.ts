@@ -52,13 +52,13 @@ async function answered(port: number): Promise<void> {
 
 /** `configuration` gets the port and the folder for data. */
 export async function startNatsServer(
-  configuration: (port: number, data: string) => string = (port, data) =>
+  configuration: (port: number, data: string) => string | Promise<string> = (port, data) =>
     `host: 127.0.0.1\nport: ${port}\njetstream { store_dir: "${data}" }\n`,
 ): Promise<TestServer> {
   const folder = await mkdtemp(path.join(tmpdir(), "foehn-nats-"));
   const port = await freePort();
   const file = path.join(folder, "nats.conf");
-  await writeFile(file, configuration(port, path.join(folder, "data")));
+  await writeFile(file, await configuration(port, path.join(folder, "data")));
   let child: ChildProcess;
   const start = async (): Promise<void> => {
     child = spawn(natsServerBinary()!, ["-c", file, "-l", path.join(folder, "log")], { stdio: "ignore" });
