@@ -67,7 +67,8 @@ export { openRun } from "./tasks/forecast/run.node.js";
 export { createPredictor } from "./tasks/forecast/rollout.js";
 export { fitBaselines } from "./tasks/baselines/index.js";
 export { verifyForecast } from "./verify/verify.js";
-export { formatScores, scoresJson } from "./verify/table.js";
+export { formatScores } from "./verify/table.js";
+export { savedScores } from "./verify/saved.js";
 export { reportHtml } from "./verify/report/html.js";
 
 export { DataError, FoehnError, GraphError, UsageError } from "./errors.js";

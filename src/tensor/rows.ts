@@ -18,10 +18,10 @@ export interface Rows<A extends Float32Array | Float64Array = Float32Array> {
 
 /** Makes tables of zeros. */
 export interface RowMaker {
-  float32(count: number, width: number): Rows;
-  float64(count: number, width: number): Rows<Float64Array>;
+  readonly float32: (count: number, width: number) => Rows;
+  readonly float64: (count: number, width: number) => Rows<Float64Array>;
   /** Frees what its tables hold; they are of no use after. */
-  close(): void;
+  readonly close: () => void;
 }
 
 /** The rows of an array. */

@@ -67,21 +67,28 @@ export function drawBlocks(n: number, length: number, options: { resamples?: num
   return { n, length, starts };
 }
 
-/** The sums of rows over each resample: [resample][column]. */
-export function resampledSums(rows: readonly ArrayLike<number>[], { n, length, starts }: Draw): Float64Array[] {
-  const width = rows[0].length;
+/** The sums of rows over each resample: [resample][column]. Of columns that are not asked for, 0. */
+export function resampledSums(
+  rows: readonly ArrayLike<number>[],
+  { n, length, starts }: Draw,
+  columns: readonly number[] = Array.from({ length: rows[0].length }, (_, k) => k),
+): Float64Array[] {
+  const width = columns.length;
   // Sums up to each start, so that a block is one subtraction.
   const before = new Float64Array((n + 1) * width);
   for (let t = 0; t < n; t++)
-    for (let k = 0; k < width; k++) before[(t + 1) * width + k] = before[t * width + k] + rows[t][k];
+    for (let k = 0; k < width; k++) before[(t + 1) * width + k] = before[t * width + k] + rows[t][columns[k]];
+  const sums = new Float64Array(width);
   return starts.map((blocks) => {
-    const total = new Float64Array(width);
+    sums.fill(0);
     let left = n;
     for (const start of blocks) {
       const end = start + Math.min(length, left);
-      for (let k = 0; k < width; k++) total[k] += before[end * width + k] - before[start * width + k];
+      for (let k = 0; k < width; k++) sums[k] += before[end * width + k] - before[start * width + k];
       left -= end - start;
     }
+    const total = new Float64Array(rows[0].length);
+    for (let k = 0; k < width; k++) total[columns[k]] = sums[k];
     return total;
   });
 }

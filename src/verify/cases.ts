@@ -1,6 +1,6 @@
-/** What the report draws: maps of mean errors by cell at a few leads, and the fields of a middling, the best and the worst start. */
+/** What the report draws: which leads, and the fields of a middling, the best and the worst start. */
 import type { Baseline } from "../tasks/baselines/index.js";
-import { stateAt, stateSize, stepOf } from "../tasks/series.js";
+import { cellCount, stateAt, stepOf } from "../tasks/series.js";
 import { formatTime, MS_PER_HOUR } from "../earth/time.js";
 import { type Pairing, readBlock } from "./pairing.js";
 import { EE, W } from "./scores/sums.js";
@@ -21,43 +21,6 @@ export function leadsToDraw(leadHours: ArrayLike<number>): number[] {
   return [...new Set(wanted)].sort((a, b) => a - b).slice(0, MOST_LEADS);
 }
 
-/** Errors by cell over all starts at one lead. */
-export interface LeadMaps {
-  readonly channel: number;
-  /** Position of the lead. */
-  readonly lead: number;
-  add(forecast: ArrayLike<number>, truth: ArrayLike<number>): void;
-  /** Mean of forecast - truth; NaN where there is nothing to compare. */
-  bias(): Float32Array;
-  rmse(): Float32Array;
-}
-
-export function leadMaps({ channels, truth }: Pairing, leads: readonly number[]): LeadMaps[] {
-  const cells = truth.latitudes.length * truth.longitudes.length;
-  return channels.flatMap((_, channel) =>
-    leads.map((lead) => {
-      const sum = new Float32Array(cells);
-      const square = new Float32Array(cells);
-      const count = new Uint32Array(cells);
-      return {
-        channel,
-        lead,
-        add(forecast, observed) {
-          for (let i = 0; i < cells; i++) {
-            const e = forecast[i] - observed[i];
-            if (e !== e) continue;
-            sum[i] += e;
-            square[i] += e * e;
-            count[i]++;
-          }
-        },
-        bias: () => sum.map((x, i) => x / count[i]),
-        rmse: () => square.map((x, i) => Math.sqrt(x / count[i])),
-      };
-    }),
-  );
-}
-
 export interface Case {
   readonly kind: "middling" | "best" | "worst";
   readonly start: string;
@@ -76,12 +39,12 @@ export interface Cases {
 
 /** By channel and drawn lead, the starts of median, least and greatest error, their fields read again. */
 export async function collectCases(
-  { channels, truth, forecast, starts, leadHours }: Pairing,
+  { channels, truth, forecast, starts, leadHours, atStations }: Pairing,
   table: SumTable,
   baselines: readonly Baseline[],
   leads: readonly number[],
 ): Promise<Cases[]> {
-  const cells = stateSize(truth) / channels.length;
+  const cells = cellCount(truth);
   const members = forecast.dims["member"] ?? 1;
   const all: Cases[] = [];
   for (const [c, { variable, level = 0 }] of channels.entries())
@@ -97,7 +60,7 @@ export async function collectCases(
         const block = await readBlock(variable, start.index, { start: lead, stop: lead + 1 });
         const mean = new Float32Array(cells);
         for (let m = 0; m < members; m++) {
-          const field = block.field(0, level, m);
+          const field = atStations ? atStations.toStations(c, block.field(0, level, m)) : block.field(0, level, m);
           for (let i = 0; i < cells; i++) mean[i] += field[i] / members;
         }
         const part = (of: Float32Array) => of.slice(c * cells, (c + 1) * cells);

@@ -2,9 +2,11 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { memoryDataset, type MemoryVariable } from "../data/dataset.js";
 import { ndarray } from "../tensor/ndarray.js";
 import { random } from "../tensor/random.js";
-import { eventsOf } from "./events.js";
+import { parseMetric } from "./metrics.js";
 import { allFigures } from "./report/figures.js";
 import { reportHtml } from "./report/html.js";
+import { rankHistogram } from "./scores/rank-histogram.js";
+import { addRows } from "./scores/sums.js";
 import { type Verification, verifyForecast } from "./verify.js";
 
 // An ensemble of 10 whose members and truth are draws of one distribution around a common centre: perfectly reliable, so its
@@ -69,7 +71,8 @@ describe("verification of an ensemble", () => {
     expect(value("spread-skill")).toBeCloseTo(1, 1);
     expect(value("crps:fair")! * Math.sqrt(Math.PI)).toBeCloseTo(1, 1);
     expect(value("rmse")).toBeCloseTo(Math.sqrt(1 + 1 / members), 1);
-    const { histogram } = result.ranks[0];
+    const [rows] = result.sums.samples(0, 0, 0);
+    const histogram = rankHistogram(addRows(rows, rows[0].length), members);
     expect(histogram.reduce((a, b) => a + b)).toBeCloseTo(1, 9);
     for (const share of histogram) expect(Math.abs(share * (members + 1) - 1)).toBeLessThan(0.25);
     // Baselines are points: their CRPS is their mean absolute error, and they have no spread.
@@ -85,9 +88,8 @@ describe("verification of an ensemble", () => {
     expect(value("csi>0")).toBeGreaterThan(0.25);
     expect(Math.abs(value("ets>q0.9")!)).toBeLessThan(0.05);
     expect(value("pod>99")).toBeUndefined();
-    expect(result.meta.notes.join()).toMatch(/'pod>99' has no value: the event never happens/);
-    expect(() => eventsOf(["csx>3"])).toThrow(/did you mean 'csi>/);
-    expect(() => eventsOf(["csi>q2"])).toThrow(/quantile 2; it must lie between 0 and 1/);
+    expect(result.meta.notes.join()).toMatch(/'pod>99' has no value for x: the event never happens/);
+    expect(() => parseMetric("csi>q2")).toThrow(/quantile 2; it must lie between 0 and 1/);
   });
 
   it("controls false discoveries: no skill is found where there is none", () => {

@@ -8,17 +8,21 @@ import { formatTime, MS_PER_HOUR } from "../earth/time.js";
 import { conversion, isUnit } from "../earth/units.js";
 import { DataError, FoehnError } from "../errors.js";
 import { sizeOf, stridesOf, toNumbers } from "../tensor/ndarray.js";
-import { type Channel, channelsOf, readSeries, type Series } from "../tasks/series.js";
+import { type Channel, channelsOf, readStates, type States } from "../tasks/series.js";
+import { memoryRows, type RowMaker } from "../tensor/rows.js";
+import { pairStations, type StationOptions, type StationPairing } from "./station-pairing.js";
 
 export interface Pairing {
   readonly forecast: Dataset;
   /** Truth from the beginning of the training period to the last valid time, all compared channels. */
-  readonly truth: Series;
+  readonly truth: States;
   /** In the order of the truth's channels. */
   readonly channels: readonly Channel[];
   readonly leadHours: Float64Array;
   /** Starts that have truth at the start itself and at one lead at least. */
   readonly starts: readonly Start[];
+  /** Where the truth is stations: which, and how the forecast is brought to them. */
+  readonly atStations?: StationPairing;
   /** Sayings about what was left out. */
   readonly notes: readonly string[];
 }
@@ -33,16 +37,26 @@ export interface Start {
   readonly validIndices: Int32Array;
 }
 
-/** Pairs a forecast (time = start, lead_time, [member], [level], latitude, longitude) with truth (time, [level], latitude, longitude). */
-export async function pair(
-  forecastData: Dataset,
-  truthData: Dataset,
-  options: { variables?: readonly string[]; from?: number } = {},
-): Promise<Pairing> {
+export interface PairOptions {
+  readonly variables?: readonly string[];
+  /** Truth is read from here on, milliseconds. */
+  readonly from?: number;
+  /** Where the truth is kept. */
+  readonly rows?: RowMaker;
+  readonly stations?: StationOptions;
+}
+
+/**
+ * Pairs a forecast (time = start, lead_time, [member], [level], latitude, longitude) with truth on the same grid (time, [level],
+ * latitude, longitude) or at stations (time, station), to which the forecast is then interpolated unless it lies there already.
+ */
+export async function pair(forecastData: Dataset, truthData: Dataset, options: PairOptions = {}): Promise<Pairing> {
+  const { rows = memoryRows } = options;
   let forecast = canonical(forecastData);
   let truthSet = canonical(truthData);
-  requireDims(forecast);
-  [forecast, truthSet] = await sameGrid(forecast, truthSet);
+  const scattered = "station" in truthSet.dims;
+  requireDims(forecast, scattered);
+  if (!scattered) [forecast, truthSet] = await sameGrid(forecast, truthSet);
   const channels = await channelsOf(forecast, options.variables ?? commonVariables(forecast, truthSet));
   for (const channel of channels) checkUnits(channel, forecast, truthSet);
 
@@ -55,14 +69,13 @@ export async function pair(
       `its times are in the ${calendar} calendar, those of ${truthSet.source} in ${truthTimes.calendar}; convert one of them`,
     );
   const lastValid = Math.max(...startTimes) + Math.max(...leadHours) * MS_PER_HOUR;
-  const truth = await readSeries(
-    truthSet,
-    channels.map((c) => c.name),
-    { range: [options.from ?? -Infinity, lastValid + 1] },
-  ).catch((cause: unknown) => {
-    if (cause instanceof DataError && cause.message.includes("no time lies")) throw noOverlap();
-    throw cause;
-  });
+  const names = channels.map((c) => c.name);
+  const range = [options.from ?? -Infinity, lastValid + 1] as const;
+  if (!truthTimes.values.some((t) => t >= range[0] && t < range[1])) throw noOverlap();
+  const atStations = scattered
+    ? await pairStations(forecast, truthSet, channels, { ...options.stations, times: range, rows })
+    : undefined;
+  const truth = atStations?.truth ?? (await readStates(truthSet, names, { range, rows: rows.float32 }));
 
   function noOverlap(): DataError {
     const span = (times: Float64Array) => `${formatTime(Math.min(...times))} to ${formatTime(Math.max(...times))}`;
@@ -90,22 +103,22 @@ export async function pair(
       `it has no value at any of the forecast's ${startTimes.length} start times, which persistence and the other baselines begin from; give truth that covers the starts`,
     );
   starts.sort((a, b) => a.time - b.time);
-  const notes: string[] = [];
+  const notes: string[] = [...(atStations?.notes ?? [])];
   if (withoutTruth)
     notes.push(`${withoutTruth} of ${startTimes.length} starts have no truth at any lead and are left out.`);
   if (withoutStart)
     notes.push(`${withoutStart} of ${startTimes.length} starts have no truth at the start itself and are left out.`);
-  return { forecast, truth, channels, leadHours, starts, notes };
+  return { forecast, truth, channels, leadHours, starts, atStations, notes };
 }
 
 const isGregorian = (calendar: string) => calendar === "standard" || calendar === "proleptic_gregorian";
 
-function requireDims(forecast: Dataset): void {
+function requireDims(forecast: Dataset, scattered: boolean): void {
+  const places = scattered && "station" in forecast.dims ? [] : PLACES;
   for (const [dim, what] of [
     ["time", "the start (`time` or `init_time`)"],
     ["lead_time", "the lead (`prediction_timedelta` or `lead_time`)"],
-    ["latitude", "`latitude`"],
-    ["longitude", "`longitude`"],
+    ...places,
   ])
     if (!(dim in forecast.dims))
       throw new DataError(
@@ -114,9 +127,14 @@ function requireDims(forecast: Dataset): void {
       );
 }
 
+const PLACES = [
+  ["latitude", "`latitude`"],
+  ["longitude", "`longitude`"],
+];
+
 function commonVariables(forecast: Dataset, truth: Dataset): string[] {
   const common = dataVariables(forecast)
-    .filter((v) => v.dims.includes("lead_time") && v.dims.includes("latitude") && truth.variables.has(v.name))
+    .filter((v) => v.dims.includes("lead_time") && truth.variables.has(v.name) && hasPlaces(v))
     .map((v) => v.name);
   if (common.length === 0)
     throw new DataError(
@@ -125,6 +143,8 @@ function commonVariables(forecast: Dataset, truth: Dataset): string[] {
     );
   return common;
 }
+
+const hasPlaces = ({ dims }: Variable) => dims.includes("latitude") || dims.includes("station");
 
 const names = (dataset: Dataset) =>
   dataVariables(dataset)
@@ -195,26 +215,28 @@ export async function readBlock(v: Variable, start: number, leads: { start: numb
   const dims = v.dims.filter((dim) => dim !== "time");
   const strides = stridesOf(array.shape);
   const strideOf = (dim: string) => (dims.includes(dim) ? strides[dims.indexOf(dim)] : 0);
-  const [rows, columns] = [array.shape[dims.indexOf("latitude")], array.shape[dims.indexOf("longitude")]];
+  const sizeAlong = (dim: string) => (dims.includes(dim) ? array.shape[dims.indexOf(dim)] : 1);
+  const [down, along] = dims.includes("station") ? ["", "station"] : ["latitude", "longitude"];
+  const [rows, columns] = [sizeAlong(down), sizeAlong(along)];
   const numbers = toNumbers(array);
   const data = numbers instanceof Float32Array ? numbers : Float32Array.from(numbers);
-  const packed = strideOf("longitude") === 1 && strideOf("latitude") === columns;
+  const packed = strideOf(along) === 1 && (rows === 1 || strideOf(down) === columns);
   return {
     field(lead, level, member) {
       const offset = lead * strideOf("lead_time") + level * strideOf("level") + member * strideOf("member");
       if (packed) return data.subarray(offset, offset + rows * columns);
       return Float32Array.from(
         { length: rows * columns },
-        (_, i) => data[offset + Math.floor(i / columns) * strideOf("latitude") + (i % columns) * strideOf("longitude")],
+        (_, i) => data[offset + Math.floor(i / columns) * strideOf(down) + (i % columns) * strideOf(along)],
       );
     },
   };
 }
 
-/** How many leads of a variable to read at once: whole chunks, about 64 MB, at least one chunk. */
-export function leadsPerBlock(v: Variable): number {
+/** How many leads of a variable to read at once: whole chunks within `bytes`, at least one chunk. */
+export function leadsPerBlock(v: Variable, bytes: number): number {
   const axis = v.dims.indexOf("lead_time");
   const perLead = 4 * sizeOf(v.shape.filter((_, i) => v.dims[i] !== "time" && v.dims[i] !== "lead_time"));
   const chunk = v.chunks?.[axis] ?? 1;
-  return Math.max(chunk, Math.floor(64e6 / perLead / chunk) * chunk);
+  return Math.max(chunk, Math.floor(bytes / perLead / chunk) * chunk);
 }

@@ -1,7 +1,7 @@
 /** The rows that verification gives: scores, and differences from the baselines. */
 import { blockLength, drawBlocks, type Draw, interval, resampledSums } from "./bootstrap.js";
-import { falseDiscoveryRates } from "./statistics/tests.js";
-import { EE, evaluate, type Row, type Score, W } from "./scores/sums.js";
+import { dieboldMariano, falseDiscoveryRates, wilcoxon } from "./statistics/tests.js";
+import { EE, evaluate, type Row, type Score, usedPlaces, W } from "./scores/sums.js";
 
 export interface ScoreRow {
   readonly metric: string;
@@ -28,6 +28,9 @@ export interface ComparisonRow extends ScoreRow {
   readonly p: number | null;
   /** False-discovery rate over all differences of this metric at which this one would be called real; null without p. */
   readonly q: number | null;
+  /** Second opinions on p from the differences of single starts: Diebold and Mariano's test with Newey and West's variance, and Wilcoxon's, which takes starts as independent. */
+  readonly p_dm: number | null;
+  readonly p_wilcoxon: number | null;
   /** Whether the forecast is better, by the score's own direction. */
   readonly better: boolean;
 }
@@ -42,6 +45,8 @@ export interface Sample {
   readonly baselines: ReadonlyMap<string, readonly Row[]>;
   /** Baselines that are ensembles, for scores of distributions only. */
   readonly ensembles?: ReadonlyMap<string, readonly Row[]>;
+  /** What the length of blocks is told from; squared errors unless given. */
+  readonly loss?: (row: Row) => number;
 }
 
 export interface RowOptions {
@@ -71,9 +76,10 @@ export function rowsOf(
   };
   const rows: ScoreRow[] = [];
   const comparisons: ComparisonRow[] = [];
-  const forecastSums = draw && resampledSums(sample.forecast, draw);
+  const places = n > 0 ? usedPlaces(scores, sample.forecast[0].length) : [];
+  const forecastSums = draw && resampledSums(sample.forecast, draw, places);
   const rivals = [...sample.baselines, ...(sample.ensembles ?? [])];
-  const baselineSums = new Map(rivals.map(([name, of]) => [name, draw && resampledSums(of, draw)] as const));
+  const baselineSums = new Map(rivals.map(([name, of]) => [name, draw && resampledSums(of, draw, places)] as const));
   for (const score of scores) {
     const own = evaluate(score, sample.forecast);
     const ownDraws = draw && draws(score, sample.forecast, forecastSums!, draw);
@@ -102,11 +108,26 @@ export function rowsOf(
         skill: score.better === "low" && theirs > 0 ? 1 - own / theirs : null,
         p: differences ? tailProbability(differences) : null,
         q: null,
+        ...startTests(score, sample.forecast, of),
         better: cost(own) < cost(theirs),
       });
     }
   }
   return { rows, comparisons, blockLength: length };
+}
+
+/** Tests of the differences of single starts; null where the score is not defined for every one of them. */
+function startTests(
+  score: Score,
+  own: readonly Row[],
+  theirs: readonly Row[],
+): Pick<ComparisonRow, "p_dm" | "p_wilcoxon"> {
+  const differences = own.map((row, t) => score.value(row) - score.value(theirs[t]));
+  const told =
+    own.length >= FEWEST_STARTS && differences.every(Number.isFinite) && differences.some((d) => d !== differences[0]);
+  if (!told) return { p_dm: null, p_wilcoxon: null };
+  const finite = (p: number) => (Number.isFinite(p) ? p : null);
+  return { p_dm: finite(dieboldMariano(differences).p), p_wilcoxon: finite(wilcoxon(differences).p) };
 }
 
 /** Turns a score into something to keep small. */
@@ -132,11 +153,12 @@ function tailProbability(differences: Float64Array): number {
   return Math.min(1, (2 * (Math.min(below, above) + 1)) / (finite.length + 1));
 }
 
+const squareError = (row: Row): number => row[EE] / row[W];
+
 /** The longest block that the forecast's squared errors, or their differences from a baseline's, ask for. */
-function sampleBlockLength({ forecast, baselines }: Sample): number {
-  const loss = (rows: readonly Row[]) => rows.map((row) => row[EE] / row[W]);
-  const own = loss(forecast);
-  const series = [own, ...[...baselines.values()].map((rows) => loss(rows).map((x, t) => own[t] - x))];
+function sampleBlockLength({ forecast, baselines, loss = squareError }: Sample): number {
+  const own = forecast.map(loss);
+  const series = [own, ...[...baselines.values()].map((rows) => rows.map((row, t) => own[t] - loss(row)))];
   return Math.max(...series.map(blockLength));
 }
 

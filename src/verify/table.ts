@@ -1,6 +1,5 @@
-/** Scores as text: a table a terminal shows, and the content of `scores.json`. */
+/** Scores as text: a table a terminal shows. */
 import type { ScoreRow } from "./rows.js";
-import type { Verification } from "./verify.js";
 
 /** One table a variable, region and metric: leads down, the forecast and its baselines across; `*` marks the best. */
 export function formatScores(rows: readonly ScoreRow[], options: { metrics?: readonly string[] } = {}): string {
@@ -56,6 +55,3 @@ export function digits(value: number): string {
   if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(2);
   return value.toFixed(size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : 3);
 }
-
-/** What `scores.json` holds. */
-export const scoresJson = ({ meta, rows, comparisons }: Verification) => ({ ...meta, scores: rows, comparisons });

@@ -6,7 +6,8 @@ import { reportHtml } from "./report/html.js";
 import { allFigures } from "./report/figures.js";
 import { cellScores } from "./cell-scores.js";
 import { sideBySide } from "./side-by-side.js";
-import { formatScores, scoresJson } from "./table.js";
+import { savedScores } from "./saved.js";
+import { formatScores } from "./table.js";
 import { verifyForecast } from "./verify.js";
 
 const HOURS = 3_600_000;
@@ -166,7 +167,7 @@ describe("verifyForecast", async () => {
     const table = formatScores(result.rows);
     expect(table).toMatch(/t, whole grid, 120 starts/);
     expect(table).toMatch(/24 h +0\.100\*/);
-    const json = JSON.parse(JSON.stringify(scoresJson(result))) as { scores: unknown[]; weights: string };
+    const json = JSON.parse(JSON.stringify(savedScores(result))) as { scores: unknown[]; weights: string };
     expect(json.scores.length).toBe(result.rows.length);
     const html = reportHtml(result);
     expect(html.includes("Temperature: the forecast beats every baseline at every lead to 72 h")).toBe(true);

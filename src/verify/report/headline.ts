@@ -2,6 +2,7 @@
 import type { ComparisonRow, ScoreRow } from "../rows.js";
 import { channelName, digits } from "../table.js";
 import type { Verification } from "../verify.js";
+import { firstRegion } from "./figures.js";
 import { prettyUnits } from "./svg.js";
 
 export interface Headline {
@@ -12,7 +13,8 @@ export interface Headline {
 }
 
 /** For one variable and region, by RMSE. */
-export function headline({ meta, rows, comparisons }: Verification, channel: string, region = "all"): Headline {
+export function headline(result: Verification, channel: string, region = firstRegion(result)): Headline {
+  const { meta, rows, comparisons } = result;
   const own = (r: ScoreRow) => channelName(r) === channel && r.region === region && r.metric === "rmse";
   const scores = rows.filter(own);
   const against = comparisons.filter(own);
@@ -40,6 +42,7 @@ export function headline({ meta, rows, comparisons }: Verification, channel: str
   const lead = leads.reduce((best, l) => (Math.abs(l - 24) < Math.abs(best - 24) ? l : best), leads[0]);
   const model = scores.find((r) => r.lead_hours === lead && r.baseline === null)!;
   const rivals = scores.filter((r) => r.lead_hours === lead && r.baseline !== null);
+  if (rivals.length === 0) return { claim: `${name}, verified at ${meta.leadHours.length} leads`, evidence: "" };
   const best = rivals.reduce((a, b) => (b.value < a.value ? b : a));
   const difference = against.find((c) => c.lead_hours === lead && c.baseline === best.baseline)!;
   const between = (r: ScoreRow, sign = 1) => {

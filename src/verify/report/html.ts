@@ -3,23 +3,19 @@
  *
  *     await writeFile("report.html", reportHtml(result));
  */
-import type { ScoreRow } from "../rows.js";
+import { metricTitle } from "../metrics.js";
 import { SCORES } from "../scores/index.js";
-import { channelName, digits } from "../table.js";
+import type { Score } from "../scores/sums.js";
+import { channelName } from "../table.js";
 import type { Verification } from "../verify.js";
-import {
-  caseFigures,
-  errorFigures,
-  type Figure,
-  structureFigures,
-  metricTitle,
-  scorecardFigures,
-  scoreFigures,
-  short,
-} from "./figures.js";
+import { type Figure, firstRegion, scorecardFigures, scoreFigures, short } from "./figures.js";
 import { headline } from "./headline.js";
+import { caseFigures, errorFigures, rivalFigures } from "./map-figures.js";
+import { SAVE_SCRIPT } from "./save-script.js";
+import { structureFigures } from "./structure-figures.js";
 import { STYLE } from "./style.js";
 import { escape, prettyUnits } from "./svg.js";
+import { breakdownTables, everyScore, keyTable, regionTable, stationTable } from "./tables.js";
 
 export interface ReportOptions {
   /** The page's title. */
@@ -32,11 +28,10 @@ export function reportHtml(
   result: Verification,
   { title = "Forecast verification", mostMaps = 4 }: ReportOptions = {},
 ): string {
-  const { meta, rows } = result;
-  const leads = [...new Set(result.maps.map((m) => m.lead))];
+  const { meta, rows, drawnLeads, rival } = result;
   const sections = meta.variables.map((variable, channel) => {
     const curves = scoreFigures(result, variable.name);
-    const maps = channel < mostMaps ? leads.map((lead) => mapSection(result, channel, lead)) : [];
+    const maps = channel < mostMaps ? drawnLeads.map((lead) => mapSection(result, channel, lead)) : [];
     return section(
       heading(variable),
       channel > 0 ? paragraph(headline(result, variable.name).evidence) : "", // the first one's stands at the top
@@ -44,12 +39,48 @@ export function reportHtml(
       ...maps,
     );
   });
+  const changes = rival
+    ? meta.variables.flatMap((_, channel) => drawnLeads.flatMap((lead) => rivalFigures(result, channel, lead)))
+    : [];
+  const groups = meta.groups.map((group) => {
+    const charts = scoreFigures(result, group.name);
+    return charts.length ? `<h3>${escape(group.label)}</h3>${grid("charts", charts)}` : "";
+  });
+  const [breakdown, regions] = [breakdownTables(result), regionTable(result)];
+  const others = result.regions.filter((region) => region !== firstRegion(result));
   const body = [
     header(title, result),
     rows.some((row) => row.metric === "rmse")
       ? section("At a glance", keyTable(result), grid("cards", scorecardFigures(result)))
       : "",
+    changes.length
+      ? section(
+          `Where it changed beside ${rival!.name}`,
+          paragraph(
+            `Each cell's RMSE minus that of ${rival!.name} (${rival!.forecast}); red is worse. A better mean may hide places that lost.`,
+          ),
+          grid("maps", changes),
+        )
+      : "",
     ...sections,
+    groups.some(Boolean) ? section("Wind, balances and budgets", ...groups) : "",
+    regions
+      ? section(
+          "By region",
+          regions,
+          grid(
+            "cards",
+            others.flatMap((region) => scorecardFigures(result, region)),
+          ),
+        )
+      : "",
+    breakdown ? section("By season and hour of the valid time", breakdown) : "",
+    result.stations
+      ? section(
+          "Every station",
+          ...meta.variables.flatMap((_, channel) => drawnLeads.map((lead) => stationTable(result, channel, lead))),
+        )
+      : "",
     section("Every score", everyScore(result)),
     section("How to read this", readingNotes(result)),
   ];
@@ -65,6 +96,7 @@ export function reportHtml(
 <main>
 ${body.join("\n")}
 </main>
+<script>${SAVE_SCRIPT}</script>
 </body>
 </html>
 `;
@@ -87,11 +119,18 @@ function header(title: string, result: Verification): string {
     ["Members", `${meta.members}`],
     ["Starts", `${meta.starts}, from ${short(meta.firstStart)} to ${short(meta.lastStart)}`],
     ["Leads", `${meta.leadHours[0]} to ${meta.leadHours[meta.leadHours.length - 1]} h (${meta.leadHours.length})`],
-    ["Grid", `${meta.grid}; ${WEIGHT_WORDS[meta.weights]}`],
+    [
+      result.stations ? "Places" : "Grid",
+      `${meta.grid}; ${result.stations ? "every report counts once" : WEIGHT_WORDS[meta.weights]}`,
+    ],
     ["Baselines fitted on", `${short(meta.training[0])} to ${short(meta.training[1])}`],
     ["Intervals", meta.intervals],
   ];
   if (meta.members === 1) facts.splice(2, 1);
+  if (meta.reference) facts.push(["Counted from", meta.reference]);
+  const { title: named, model, source, institution, version, software } = meta.provenance;
+  const versions = [...new Set([named, model, source, institution, version, software])].filter(Boolean).join("; ");
+  if (versions) facts.push(["The forecast says of itself", versions]);
   const claims = meta.variables.map(({ name }) => headline(result, name).claim);
   const lead = claims.length > 3 ? [summaryClaim(result)] : claims;
   return `<header>
@@ -113,8 +152,9 @@ const WEIGHT_WORDS = {
 } as const;
 
 /** For many variables: how often the forecast wins. */
-function summaryClaim({ meta, comparisons }: Verification): string {
-  const rmse = comparisons.filter((c) => c.metric === "rmse" && c.region === "all");
+function summaryClaim(result: Verification): string {
+  const { meta, comparisons } = result;
+  const rmse = comparisons.filter((c) => c.metric === "rmse" && c.region === firstRegion(result));
   const cells = new Map<string, boolean>();
   for (const c of rmse) {
     const key = `${channelName(c)}|${c.lead_hours}`;
@@ -124,47 +164,8 @@ function summaryClaim({ meta, comparisons }: Verification): string {
   return `The forecast beats every baseline in ${won} of ${cells.size} pairs of variable and lead (${meta.variables.length} variables).`;
 }
 
-/** A few leads, side by side: the forecast with its interval, the baselines, the gain over the best of them. */
-function keyTable({ meta, rows, comparisons }: Verification): string {
-  const wanted = [24, 48, 72, 120, 240];
-  const leads = meta.leadHours.filter((l) => wanted.includes(l));
-  const shown = leads.length ? leads : meta.leadHours.slice(0, 4);
-  const names = meta.baselines.map((b) => b.name);
-  const lines = meta.variables.flatMap(({ name, units }) =>
-    shown.map((lead) => {
-      const at = rows.filter(
-        (r) => channelName(r) === name && r.lead_hours === lead && r.metric === "rmse" && r.region === "all",
-      );
-      const own = at.find((r) => r.baseline === null);
-      if (!own) return "";
-      const best = at.filter((r) => r.baseline !== null).reduce((a, b) => (b.value < a.value ? b : a));
-      const gain = comparisons.find(
-        (c) =>
-          channelName(c) === name &&
-          c.lead_hours === lead &&
-          c.metric === "rmse" &&
-          c.region === "all" &&
-          c.baseline === best.baseline,
-      )!;
-      const cells = names.map((b) => {
-        const row = at.find((r) => r.baseline === b);
-        return `<td${row === best ? ' class="best"' : ""}>${row ? digits(row.value) : "–"}</td>`;
-      });
-      const sure = gain.low !== null && (gain.high! < 0 || gain.low > 0);
-      return `<tr><th>${escape(name)}${units ? `, ${prettyUnits(units)}` : ""}</th><td>${lead} h</td><td class="own">${value(own)}</td>${cells.join("")}<td class="${sure ? (gain.value < 0 ? "won" : "lost") : ""}">${value(gain)}</td></tr>`;
-    }),
-  );
-  if (lines.every((line) => line === "")) return ""; // RMSE was not asked for
-  return `<div class="scroll"><table class="key"><thead><tr><th>RMSE</th><th>lead</th><th>forecast</th>${names.map((n) => `<th>${n}</th>`).join("")}<th>forecast minus best baseline</th></tr></thead><tbody>${lines.join("")}</tbody></table></div>`;
-}
-
-const value = (row: ScoreRow): string => {
-  const sign = (x: number) => digits(x).replace("-", "−");
-  const range = row.low === null ? "" : ` <small>[${sign(row.low)}, ${sign(row.high!)}]</small>`;
-  return `${sign(row.value)}${range}`;
-};
-
 function mapSection(result: Verification, channel: number, lead: number): string {
+  if (!result.cells.keeps(lead) && result.cases.length === 0) return "";
   const { name } = result.meta.variables[channel];
   const title = `${name} at ${result.meta.leadHours[lead]} h: a middling start, and errors over all starts`;
   const maps = [
@@ -174,42 +175,22 @@ function mapSection(result: Verification, channel: number, lead: number): string
   return `<h3>${escape(title)}</h3>${maps.join("")}`;
 }
 
-function everyScore({ meta, rows }: Verification): string {
-  const names = [null, ...meta.baselines.map((b) => b.name)];
-  const tables = meta.variables.map(({ name }) => {
-    const own = rows.filter((r) => channelName(r) === name);
-    const regions = [...new Set(own.map((r) => r.region))];
-    const metrics = [...new Set(own.map((r) => r.metric))];
-    const byKey = new Map(own.map((r) => [`${r.region}|${r.metric}|${r.lead_hours}|${r.baseline}`, r]));
-    const lines = regions.flatMap((region) =>
-      metrics.flatMap((metric) =>
-        meta.leadHours.map((lead) => {
-          const cells = names.map((b) => byKey.get(`${region}|${metric}|${lead}|${b}`));
-          const n = cells.find(Boolean)?.n;
-          return n === undefined
-            ? ""
-            : `<tr><td>${escape(metric)}</td><td>${region}</td><td>${lead} h</td>${cells.map((c) => `<td>${c ? value(c) : "–"}</td>`).join("")}<td>${n}</td></tr>`;
-        }),
-      ),
-    );
-    return `<details><summary>${escape(name)}: ${own.length} scores</summary><div class="scroll"><table><thead><tr><th>score</th><th>region</th><th>lead</th>${names.map((n) => `<th>${n ?? "forecast"}</th>`).join("")}<th>starts</th></tr></thead><tbody>${lines.join("")}</tbody></table></div></details>`;
-  });
-  return tables.join("\n");
-}
-
-function readingNotes({ meta, rows }: Verification): string {
+function readingNotes({ meta, rows, plans }: Verification): string {
   const metrics = [...new Set(rows.map((r) => r.metric))];
+  const scores = new Map<string, Score>();
+  for (const score of [...SCORES, ...plans.flatMap((plan) => plan.scores)]) scores.set(score.name, score);
   const items = [
-    ...meta.baselines.map((b) => `<li><b>${b.name}</b>: ${escape(b.description)}.</li>`),
+    ...meta.baselines.map((b) => `<li><b>${escape(b.name)}</b>: ${escape(b.description)}.</li>`),
     ...(rows.some((r) => r.baseline === "climatology-ensemble")
       ? ["<li><b>climatology-ensemble</b>: past states of the season as members, as many as the forecast has.</li>"]
       : []),
-    ...metrics.map((m) => `<li><b>${escape(m)}</b>: ${escape(metricTitle(m))}. ${formulaOf(m)}</li>`),
+    ...metrics.map((m) => {
+      const score = scores.get(m);
+      const formula = score ? ` <code>${escape(score.formula)}</code> (${escape(score.source)})` : "";
+      return `<li><b>${escape(m)}</b>: ${escape(m === "drift" ? "growth of the bias in a day, by least squares over the leads" : metricTitle(m))}.${formula}</li>`;
+    }),
   ];
-  return `<ul>${items.join("")}</ul><p class="evidence">Intervals: ${escape(meta.intervals)}. Differences are taken over the same starts and the same resamples. Forecast: ${escape(meta.forecast)}. Truth: ${escape(meta.truth)}.</p>`;
-}
-
-function formulaOf(metric: string): string {
-  const score = SCORES.find((s) => s.name === metric);
-  return score ? `<code>${escape(score.formula)}</code> (${escape(score.source)})` : "";
+  const tests =
+    "Marks on scorecards hold at a false-discovery rate of 5 % over the whole card (Benjamini and Hochberg 1995); scores.json gives Diebold and Mariano's and Wilcoxon's tests beside the bootstrap.";
+  return `<ul>${items.join("")}</ul><p class="evidence">Intervals: ${escape(meta.intervals)}. Differences are taken over the same starts, cells and resamples. ${tests} Forecast: ${escape(meta.forecast)}. Truth: ${escape(meta.truth)}.</p>`;
 }

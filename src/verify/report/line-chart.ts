@@ -19,16 +19,22 @@ export interface ChartOptions {
   readonly fromZero?: boolean;
   readonly width?: number;
   readonly height?: number;
+  /** What the horizontal axis is; the lead in hours unless said. */
+  readonly xLabel?: string;
+  /** Where it has its numbers; round leads unless said. */
+  readonly xTicks?: readonly number[];
+  /** A line for what is perfect or no better than chance. */
+  readonly mark?: number;
 }
 
-/** The horizontal axis is the lead in hours. */
+/** The horizontal axis is the lead in hours, unless `xLabel` says otherwise. */
 export function lineChart(options: ChartOptions): string {
-  const { title, yLabel, lines, fromZero = false, width = 520, height = 320 } = options;
+  const { title, yLabel, lines, fromZero = false, width = 520, height = 320, xLabel = "lead, hours" } = options;
   const longest = Math.max(...lines.map((l) => (l.name ?? "forecast").length));
   const margin = { top: 50, right: 26 + 7.1 * longest, bottom: 40, left: 48 };
   const points = lines.flatMap((l) => l.points);
   const [x0, x1] = extent(points, (p) => p.x) as [number, number];
-  const x = scaleLinear([Math.min(0, x0), x1], [margin.left, width - margin.right]);
+  const x = scaleLinear([Math.min(0, x0), x1 > Math.min(0, x0) ? x1 : x0 + 1], [margin.left, width - margin.right]);
   // The vertical axis fits the lines and the forecast's band; a baseline's band may leave it.
   const own = lines.filter((l) => l.name === null).flatMap((l) => l.points);
   const ys = [...points.map((p) => p.y), ...own.flatMap((p) => [p.low ?? p.y, p.high ?? p.y])];
@@ -51,7 +57,7 @@ export function lineChart(options: ChartOptions): string {
       label(margin.left - 8, y(tick) + 4, y.tickFormat(5)(tick), { "text-anchor": "end", fill: MUTED }),
     ].join(""),
   );
-  const hours = leadTicks(x.domain()[0], x1).map((tick) =>
+  const hours = (options.xTicks ?? leadTicks(x.domain()[0], x1)).map((tick) =>
     [
       el("line", {
         x1: x(tick),
@@ -146,7 +152,7 @@ export function lineChart(options: ChartOptions): string {
     ...hours,
     el("g", { "clip-path": `url(#${clip})` }, ...order.map((k) => bands[k]), ...order.map((k) => paths[k])),
     ...names,
-    label((margin.left + width - margin.right) / 2, height - 5, "lead, hours", {
+    label((margin.left + width - margin.right) / 2, height - 5, xLabel, {
       "text-anchor": "middle",
       fill: MUTED,
     }),

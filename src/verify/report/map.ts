@@ -54,17 +54,19 @@ export interface MapOptions {
   /** Below the title, smaller. */
   readonly subtitle?: string;
   readonly units: string;
-  /** [latitude, longitude], rows from south to north or north to south. */
+  /** [latitude, longitude], rows from south to north or north to south; one a place where they are `scattered`. */
   readonly field: Float32Array;
   readonly latitudes: ArrayLike<number>;
   readonly longitudes: ArrayLike<number>;
+  /** Stations: drawn as dots, missing ones left out. */
+  readonly scattered?: boolean;
   readonly levels: Levels;
   readonly width?: number;
 }
 
 export function map(options: MapOptions): string {
-  const { title, subtitle = "", units, field, latitudes, longitudes, levels, width = 360 } = options;
-  const frame = frameOf(latitudes, longitudes);
+  const { title, subtitle = "", units, field, latitudes, longitudes, levels, width = 360, scattered } = options;
+  const frame = scattered ? frameAround(latitudes, longitudes) : frameOf(latitudes, longitudes);
   const margin = { top: subtitle ? 40 : 26, right: 8, bottom: 54, left: 34 };
   const inner = width - margin.left - margin.right;
   // Plate carrée, narrowed to the proportions of the middle latitude.
@@ -114,14 +116,16 @@ export function map(options: MapOptions): string {
     el("rect", { width, height, fill: PAPER }),
     label(0, 14, title, { "font-weight": 600, "font-size": 13 }),
     subtitle ? label(0, 30, subtitle, { fill: MUTED, "font-size": 11 }) : "",
-    el("image", {
-      x: margin.left,
-      y: margin.top,
-      width: inner,
-      height: tall,
-      preserveAspectRatio: "none",
-      href: raster(field, latitudes, levels, longitudes.length, Math.round(inner), Math.round(tall)),
-    }),
+    scattered
+      ? el("rect", { x: margin.left, y: margin.top, width: inner, height: tall, fill: "#eef1f4" })
+      : el("image", {
+          x: margin.left,
+          y: margin.top,
+          width: inner,
+          height: tall,
+          preserveAspectRatio: "none",
+          href: raster(field, latitudes, levels, longitudes.length, Math.round(inner), Math.round(tall)),
+        }),
     el("path", { d: path(graticule) ?? "", fill: "none", stroke: "#000", "stroke-width": 0.4, opacity: 0.25 }),
     el("path", {
       d: path(coastlines()) ?? "",
@@ -130,6 +134,12 @@ export function map(options: MapOptions): string {
       "stroke-width": 0.9,
       "stroke-linejoin": "round",
     }),
+    ...(scattered
+      ? dots(options, (lambda, phi) => [
+          margin.left + ((((lambda - frame.west) % 360) + 360) % 360) * squeeze * perDegree,
+          margin.top + (frame.north - phi) * perDegree,
+        ])
+      : []),
     el("rect", {
       x: margin.left,
       y: margin.top,
@@ -163,6 +173,39 @@ function frameOf(latitudes: ArrayLike<number>, longitudes: ArrayLike<number>): F
   let east = edge(longitudes, right, right - 1);
   while (east <= west) east += 360;
   return { south: Math.max(-90, Math.min(...ends)), north: Math.min(90, Math.max(...ends)), west, east };
+}
+
+/** A frame with some room around places, at least two degrees each way. Longitudes are cut where the gap between them is widest. */
+function frameAround(latitudes: ArrayLike<number>, longitudes: ArrayLike<number>): Frame {
+  const sorted = Float64Array.from(longitudes, (x) => ((x % 360) + 360) % 360).sort();
+  const gaps = Array.from(sorted, (x, i) => (i + 1 < sorted.length ? sorted[i + 1] : sorted[0] + 360) - x);
+  const widest = gaps.indexOf(Math.max(...gaps));
+  const west = sorted[(widest + 1) % sorted.length];
+  const wide = 360 - gaps[widest];
+  const [south, north] = [Math.min(...Array.from(latitudes)), Math.max(...Array.from(latitudes))];
+  const room = Math.max(1, 0.06 * Math.max(wide, north - south));
+  const from = wide > 300 ? -180 : ((west - room + 540) % 360) - 180;
+  return {
+    south: Math.max(-90, south - room),
+    north: Math.min(90, north + room),
+    west: from,
+    east: wide > 300 ? 180 : from + wide + 2 * room,
+  };
+}
+
+/** Places as dots in the colour of their level. */
+function dots(
+  { field, latitudes, longitudes, levels: { thresholds, colours } }: MapOptions,
+  at: (longitude: number, latitude: number) => readonly [number, number],
+): string[] {
+  const r = field.length > 400 ? 2.2 : field.length > 80 ? 3.4 : 5;
+  return Array.from(field, (value, i) => {
+    if (value !== value) return "";
+    let k = 0;
+    while (k < colours.length - 1 && value >= thresholds[k + 1]) k++;
+    const [cx, cy] = at(longitudes[i], latitudes[i]);
+    return el("circle", { cx, cy, r, fill: colours[k], stroke: "#0d1216", "stroke-width": 0.5 });
+  });
 }
 
 const graticuleStep = (span: number, most: number): number =>

@@ -6,10 +6,12 @@ import { el, FORECAST_COLOUR, figure, INK, label, MUTED, PAPER, RULE } from "./s
 export function spectrumChart(options: {
   readonly title: string;
   readonly units: string;
+  /** Behind the units. */
+  readonly words?: string;
   readonly forecast: ArrayLike<number>;
   readonly truth: ArrayLike<number>;
 }): string {
-  const { title, units, forecast, truth } = options;
+  const { title, units, words, forecast, truth } = options;
   const [width, height] = [520, 300];
   const margin = { top: 50, right: 70, bottom: 40, left: 58 };
   const waves = Array.from({ length: truth.length - 1 }, (_, k) => k + 1).filter(
@@ -38,7 +40,7 @@ export function spectrumChart(options: {
     title,
     el("rect", { width, height, fill: PAPER }),
     label(8, 18, title, { "font-size": 14, "font-weight": 600 }),
-    label(8, 34, `power, ${units}`, { fill: MUTED }),
+    label(8, 34, `power, ${units}${words ? `; ${words}` : ""}`, { fill: MUTED }),
     ...decades.map((t) =>
       [
         el("line", { x1: margin.left, x2: width - margin.right, y1: y(t), y2: y(t), stroke: RULE }),

@@ -16,7 +16,10 @@ section { margin-top: 40px; }
 h2 { font: 600 20px/1.3 Georgia, "Iowan Old Style", "Source Serif 4", serif; margin: 0 0 12px; padding-bottom: 6px; border-bottom: 2px solid var(--ink); }
 h3 { font-size: 15px; font-weight: 650; margin: 26px 0 10px; }
 .evidence { max-width: 60em; margin: 0 0 14px; }
-figure { margin: 0; break-inside: avoid; }
+figure { margin: 0; break-inside: avoid; position: relative; }
+figcaption { position: absolute; top: 0; right: 0; opacity: 0; transition: opacity 0.15s; }
+figure:hover figcaption, figcaption:focus-within { opacity: 1; }
+figcaption button { font: 600 11px system-ui, sans-serif; color: var(--accent); background: var(--paper); border: 1px solid var(--rule); border-radius: 3px; padding: 2px 6px; margin-left: 4px; cursor: pointer; }
 svg { display: block; width: 100%; height: auto; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 26px 30px; }
 .maps { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 320px), 1fr)); gap: 18px 22px; }
@@ -46,6 +49,7 @@ code { font-size: 12.5px; background: #f2f5f7; padding: 1px 4px; }
   .standfirst { font-size: 15.5px; }
 }
 @media print {
+  figcaption { display: none; }
   body { background: none; font-size: 12px; }
   main { margin: 0; padding: 0; max-width: none; box-shadow: none; }
   section { break-before: auto; }

@@ -17,6 +17,14 @@ export const fractionSums = (): FractionSums => ({ difference: 0, forecast: 0, t
 export const fss = ({ difference, forecast, truth }: Readonly<FractionSums>): number =>
   1 - difference / (forecast + truth);
 
+export interface WindowOptions {
+  /** Odd number of cells along a side. */
+  readonly window: number;
+  readonly columns: number;
+  /** Joins the ends of rows. */
+  readonly wrap?: boolean;
+}
+
 /**
  * Adds a pair of fields [rows, columns].
  *
@@ -27,11 +35,10 @@ export function addFractions(
   forecast: ArrayLike<number>,
   truth: ArrayLike<number>,
   weights: ArrayLike<number>,
-  options: { threshold: number; window: number; columns: number; wrap?: boolean },
+  options: { threshold: number | ArrayLike<number> } & WindowOptions,
 ): FractionSums {
-  const { threshold, window, columns, wrap = false } = options;
-  const pf = fractions(forecast, threshold, window, columns, wrap);
-  const po = fractions(truth, threshold, window, columns, wrap);
+  const pf = eventFractions(forecast, options.threshold, options);
+  const po = eventFractions(truth, options.threshold, options);
   for (let i = 0; i < weights.length; i++) {
     const d = pf[i] - po[i];
     if (d !== d) continue;
@@ -43,16 +50,16 @@ export function addFractions(
 }
 
 /** Share of the window around each cell that exceeds the threshold; a window with a missing cell is missing. */
-function fractions(
+export function eventFractions(
   field: ArrayLike<number>,
-  threshold: number,
-  window: number,
-  columns: number,
-  wrap: boolean,
+  threshold: number | ArrayLike<number>,
+  { window, columns, wrap = false }: WindowOptions,
 ): Float64Array {
   const rows = field.length / columns;
   const half = (window - 1) / 2;
-  const event = Float64Array.from(field, (x) => (x !== x ? NaN : Number(x > threshold)));
+  const limit = (i: number) => (typeof threshold === "number" ? threshold : threshold[i]);
+  const event = Float64Array.from(field, (x, i) => (x !== x ? NaN : Number(x > limit(i))));
+  if (window === 1) return event;
   const along = boxMean(event, rows, columns, half, 1, columns);
   const box = boxMean(along, columns, rows, half, columns, 1);
   for (let i = 0; i < rows; i++)

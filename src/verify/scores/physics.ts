@@ -27,14 +27,29 @@ export function ageostrophicWind(
   height: ArrayLike<number>,
   u: ArrayLike<number>,
   v: ArrayLike<number>,
-  { latitudes, longitudes }: LatLon,
+  grid: LatLon,
   options: { beyond?: number } = {},
 ): number {
+  const rows = latitudeWeights(grid.latitudes, "exact");
+  const columns = grid.longitudes.length;
+  const weights = Float64Array.from({ length: rows.length * columns }, (_, i) => rows[Math.floor(i / columns)]);
+  const { sum, total } = ageostrophicSums(height, u, v, grid, weights, options);
+  return Math.sqrt(sum / total);
+}
+
+/** Σ w |(u, v) - geostrophic|² and Σ w, with a weight for each cell. */
+export function ageostrophicSums(
+  height: ArrayLike<number>,
+  u: ArrayLike<number>,
+  v: ArrayLike<number>,
+  { latitudes, longitudes }: LatLon,
+  weights: ArrayLike<number>,
+  options: { beyond?: number } = {},
+): { sum: number; total: number } {
   const { beyond = 20 } = options;
   const columns = longitudes.length;
   const step = longitudes[1] - longitudes[0];
   const wraps = Math.abs(Math.abs(step) * columns - 360) < 0.01;
-  const weights = latitudeWeights(latitudes, "exact");
   let [sum, total] = [0, 0];
   for (let i = 1; i < latitudes.length - 1; i++) {
     if (Math.abs(latitudes[i]) < beyond || Math.abs(latitudes[i]) > 85) continue;
@@ -46,12 +61,13 @@ export function ageostrophicWind(
       const ug = (-GRAVITY / f) * ((at(i + 1, j) - at(i - 1, j)) / dy);
       const vg = (GRAVITY / f) * ((at(i, j + 1) - at(i, j - 1)) / dx);
       const square = (u[i * columns + j] - ug) ** 2 + (v[i * columns + j] - vg) ** 2;
-      if (square !== square) continue;
-      sum += weights[i] * square;
-      total += weights[i];
+      const weight = weights[i * columns + j];
+      if (square !== square || weight === 0) continue;
+      sum += weight * square;
+      total += weight;
     }
   }
-  return Math.sqrt(sum / total);
+  return { sum, total };
 }
 
 /**

@@ -18,22 +18,33 @@ export function seeps(
   { dryFraction, heavyFrom }: SeepsClimate,
   options: { dryUpTo: number },
 ): number {
-  const { dryUpTo } = options;
+  const { sum, total } = seepsSums(forecast, truth, weights, { dryFraction, heavyFrom }, options);
+  return sum / total;
+}
+
+/** Σ w cost and Σ w over the cells that count. */
+export function seepsSums(
+  forecast: ArrayLike<number>,
+  truth: ArrayLike<number>,
+  weights: ArrayLike<number>,
+  { dryFraction, heavyFrom }: SeepsClimate,
+  { dryUpTo }: { dryUpTo: number },
+): { sum: number; total: number } {
   const category = (amount: number, heavy: number) => (amount <= dryUpTo ? 0 : amount < heavy ? 1 : 2);
   let sum = 0;
   let total = 0;
   for (let i = 0; i < truth.length; i++) {
     const p = dryFraction[i];
     if (!(p >= 0.1 && p <= 0.85) || weights[i] === 0 || forecast[i] !== forecast[i] || truth[i] !== truth[i]) continue;
-    const cost = costs(p)[category(forecast[i], heavyFrom[i])][category(truth[i], heavyFrom[i])];
+    const cost = seepsCosts(p)[category(forecast[i], heavyFrom[i])][category(truth[i], heavyFrom[i])];
     sum += weights[i] * cost;
     total += weights[i];
   }
-  return sum / total;
+  return { sum, total };
 }
 
 /** [forecast][truth], dry, light, heavy; p is the dry fraction. */
-const costs = (p: number): number[][] => [
+export const seepsCosts = (p: number): number[][] => [
   [0, 0.5 / (1 - p), 2 / (1 - p)],
   [0.5 / p, 0, 1.5 / (1 - p)],
   [0.5 / p + 1.5 / (2 + p), 1.5 / (2 + p), 0],

@@ -67,48 +67,107 @@ export function addField(row: Row, { forecast, truth, weights, climatology, ense
   for (const [name, field] of Object.entries({ forecast, truth, climatology }))
     if (field && field.length !== size)
       throw new FoehnError(`the ${name} has ${field.length} cells and the weights ${size}; they must lie on one grid`);
-  let [w, n, e1, ae, ee, f1, o1, ff, oo, fo] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-  let [fa, oa, fafa, oaoa, faoa, ufa, uoa] = [0, 0, 0, 0, 0, 0, 0];
-  let [abs, pairs, variance] = [0, 0, 0];
-  for (let i = 0; i < size; i++) {
-    const weight = weights[i];
-    if (weight === 0) continue;
-    const f = forecast[i];
-    const o = truth[i];
-    const c = climatology ? climatology[i] : 0;
-    const e = f - o;
-    if (e !== e || c !== c) continue;
+  const masked = holesOf(forecast)
+    ? Float64Array.from(truth, (o, i) => (forecast[i] === forecast[i] ? o : NaN))
+    : truth;
+  addErrors(row, truthSums(masked, weights, climatology), { forecast, truth: masked, weights, climatology });
+  if (ensemble) addEnsemble(row, ensemble, masked, weights, climatology);
+  return row;
+}
+
+/** Whether a value is missing. */
+export function holesOf(field: ArrayLike<number>): boolean {
+  let sum = 0;
+  for (let i = 0; i < field.length; i++) sum += field[i];
+  if (sum === sum) return false;
+  for (let i = 0; i < field.length; i++) if (field[i] !== field[i]) return true;
+  return false; // opposite infinities
+}
+
+/** What the truth alone contributes to a row, whoever forecasts it: `W`, `N`, Σwo, Σwo², Σwo', Σwo'², Σo'. */
+export type TruthSums = readonly [number, number, number, number, number, number, number];
+
+export function truthSums(
+  truth: ArrayLike<number>,
+  weights: ArrayLike<number>,
+  climatology?: ArrayLike<number>,
+): TruthSums {
+  let [w, n, o1, oo, oa, oaoa, uoa] = [0, 0, 0, 0, 0, 0, 0];
+  for (let i = 0; i < weights.length; i++) {
+    const [weight, o] = [weights[i], truth[i]];
+    const q = climatology ? o - climatology[i] : 0;
+    if (weight === 0 || o !== o || q !== q) continue;
     w += weight;
     n++;
-    e1 += weight * e;
-    ae += weight * Math.abs(e);
-    ee += weight * e * e;
-    f1 += weight * f;
     o1 += weight * o;
-    ff += weight * f * f;
     oo += weight * o * o;
-    fo += weight * f * o;
-    if (ensemble) {
-      abs += weight * ensemble.absolute[i];
-      pairs += weight * ensemble.pairs[i];
-      variance += weight * ensemble.variance[i];
-      row[RANK + ensemble.below[i]] += weight;
-    }
-    if (!climatology) continue;
-    const p = f - c;
-    const q = o - c;
-    fa += weight * p;
     oa += weight * q;
-    fafa += weight * p * p;
     oaoa += weight * q * q;
-    faoa += weight * p * q;
-    ufa += p;
     uoa += q;
   }
-  const members = ensemble?.members ?? 1;
-  const spread = [ensemble ? abs : ae, pairs, variance, variance / members, w / members];
-  const add = [w, n, e1, ae, ee, f1, o1, ff, oo, fo, fa, oa, fafa, oaoa, faoa, ufa, uoa, ...spread];
-  for (let k = 0; k < add.length; k++) row[k] += add[k];
+  return [w, n, o1, oo, oa, oaoa, uoa];
+}
+
+/** Adds a point forecast, whose missing cells must be missing in the truth too. The rest of a row follows from f = o + e. */
+export function addErrors(
+  row: Row,
+  [w, n, o1, oo, oa, oaoa, uoa]: TruthSums,
+  { forecast, truth, weights, climatology }: Omit<FieldPair, "ensemble">,
+): Row {
+  let [e1, ae, ee, oe, qe, ue] = [0, 0, 0, 0, 0, 0];
+  for (let i = 0; i < weights.length; i++) {
+    const weight = weights[i];
+    const o = truth[i];
+    const e = forecast[i] - o;
+    const q = climatology ? o - climatology[i] : 0;
+    if (weight === 0 || e !== e || q !== q) continue;
+    const we = weight * e;
+    e1 += we;
+    ae += weight * Math.abs(e);
+    ee += we * e;
+    oe += we * o;
+    qe += we * q;
+    ue += e;
+  }
+  const clean = (square: number, of: number) => (square > 1e-13 * of ? square : 0); // what is equal leaves no rounding
+  const sums = [w, n, e1, ae, ee, e1 + o1, o1, oo + 2 * oe + ee, oo, oo + oe];
+  const anomalies = climatology
+    ? [oa + e1, oa, clean(oaoa + 2 * qe + ee, oaoa + ee), oaoa, oaoa + qe, uoa + ue, uoa]
+    : [0, 0, 0, 0, 0, 0, 0];
+  const spread = [ae, 0, 0, 0, w];
+  let k = 0;
+  for (const x of sums) row[k++] += x;
+  for (const x of anomalies) row[k++] += x;
+  for (const x of spread) row[k++] += x;
+  return row;
+}
+
+/** Puts what an ensemble's members say in the place of what its mean said as a point forecast. */
+export function addEnsemble(
+  row: Row,
+  ensemble: EnsembleFields,
+  truth: ArrayLike<number>,
+  weights: ArrayLike<number>,
+  climatology?: ArrayLike<number>,
+): Row {
+  const { mean, absolute, pairs, variance, below, members } = ensemble;
+  let [ae, abs, between, spread, w] = [0, 0, 0, 0, 0];
+  for (let i = 0; i < weights.length; i++) {
+    const weight = weights[i];
+    const e = mean[i] - truth[i];
+    if (weight === 0 || e !== e || (climatology && climatology[i] !== climatology[i])) continue;
+    ae += weight * Math.abs(e);
+    abs += weight * absolute[i];
+    between += weight * pairs[i];
+    spread += weight * variance[i];
+    w += weight;
+    row[RANK + below[i]] += weight;
+  }
+  row[ABS] += abs - ae;
+  row[PAIRS] += between;
+  row[VAR] += spread;
+  row[VARM] += spread / members;
+  row[WM] += w / members - w;
   return row;
 }
 
@@ -148,4 +207,18 @@ export function evaluate(score: Score, rows: readonly Row[]): number {
   let sum = 0;
   for (const row of rows) sum += score.value(row);
   return sum / rows.length;
+}
+
+/** Which places of a row some scores read, told by watching them read one; what a resample need not sum is left out by it. */
+export function usedPlaces(scores: readonly Score[], width: number): number[] {
+  const used = new Set<number>([W]);
+  const row = new Proxy(new Float64Array(width).fill(1), {
+    get(target, key) {
+      const place = typeof key === "string" ? Number(key) : NaN;
+      if (Number.isInteger(place)) used.add(place);
+      return Reflect.get(target, key, target) as unknown;
+    },
+  });
+  for (const score of scores) for (const part of score.ratio ?? [score]) part.value(row);
+  return [...used].filter((place) => place < width).sort((a, b) => a - b);
 }

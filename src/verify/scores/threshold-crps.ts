@@ -11,11 +11,12 @@ export function thresholdCrps(
   members: readonly ArrayLike<number>[],
   truth: ArrayLike<number>,
   weights: ArrayLike<number>,
-  threshold: number,
+  threshold: number | ArrayLike<number>,
   options: { tail?: "above" | "below" } = {},
 ): number {
   const { tail = "above" } = options;
-  const limit = tail === "above" ? (x: number) => Math.max(x, threshold) : (x: number) => Math.min(x, threshold);
+  const at = (i: number) => (typeof threshold === "number" ? threshold : threshold[i]);
+  const limit = (x: number, i: number) => (tail === "above" ? Math.max(x, at(i)) : Math.min(x, at(i)));
   const chained = (x: ArrayLike<number>) => Float64Array.from(x, limit);
   const o = chained(truth);
   const ensemble = ensembleKernel(members.length).run(members.map(chained), o);

@@ -1,4 +1,5 @@
 /** Mean zonal spectra of forecast and truth at a few leads, for grids that go around the globe. */
+import type { States } from "../../tasks/series.js";
 import type { Pairing } from "../pairing.js";
 import { meanSpectrum } from "./zonal.js";
 
@@ -13,12 +14,16 @@ export interface LeadSpectra {
   truth(): Float64Array;
 }
 
-/** None for a regional grid. */
+/** Whether a grid's last column is followed by its first. */
+export function goesAround({ longitudes, scattered }: Pick<States, "longitudes" | "scattered">): boolean {
+  const step = longitudes[1] - longitudes[0];
+  return !scattered && Math.abs(Math.abs(step) * longitudes.length - 360) < 0.01;
+}
+
+/** None for a regional grid or stations. */
 export function leadSpectra({ truth, channels }: Pairing, leads: readonly number[]): LeadSpectra[] {
   const { latitudes, longitudes } = truth;
-  const step = longitudes[1] - longitudes[0];
-  const around = Math.abs(Math.abs(step) * longitudes.length - 360) < 0.01 && longitudes.length >= 16;
-  if (!around) return [];
+  if (!goesAround(truth) || longitudes.length < 16) return [];
   return channels.flatMap((_, channel) =>
     leads.map((lead) => {
       const sums = [0, 1].map(() => new Float64Array(Math.floor(longitudes.length / 2) + 1));
