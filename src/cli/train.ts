@@ -44,10 +44,11 @@ export const command: CommandFactory = () =>
     .action(async (file: string | undefined, flags: TrainFlags) => {
       const out = output(flags);
       const given = file ? await readYaml(file) : {};
-      const task = flags.task ?? given["task"] ?? "forecast";
-      if (!TASKS.includes(task as string))
-        throw new UsageError(`there is no task '${String(task)}' to train for; there are ${TASKS.join(", ")}`);
-      const run = flags.out ?? `runs/${String(task)}`;
+      const asked = flags.task ?? given["task"] ?? "forecast";
+      const task = TASKS.find((each) => each === asked);
+      if (task === undefined)
+        throw new UsageError(`there is no task ${JSON.stringify(asked)} to train for; there are ${TASKS.join(", ")}`);
+      const run = flags.out ?? `runs/${task}`;
       if (task === "pretrain") return pretrain(file, { ...given, task }, run, flags);
       if (task === "downscale") return trainDownscaling(file, { ...given, task }, run, flags);
       const data = {

@@ -11,7 +11,7 @@
  * noise.
  */
 import type { Parameters } from "../../engine/parameters.js";
-import type { Runtime } from "../../engine/runtime.js";
+import type { Feeds, Runtime } from "../../engine/runtime.js";
 import { GraphError, UsageError } from "../../errors.js";
 import { add, mul } from "../../graph/ops.js";
 import { float32 } from "../../tensor/ndarray.js";
@@ -81,7 +81,7 @@ export function trainMixture(options: MixtureOptions): AsyncGenerator<TrainEvent
       for (;;) {
         const next = rows.map((row) => row.next());
         if (next.some(({ done }) => done)) return;
-        yield Object.assign({}, ...next.map(({ value }) => value as object));
+        yield joined(next.map(({ value }) => value as Feeds));
       }
     },
     ...adjustable(site.parameters, training),
@@ -98,7 +98,7 @@ export function trainMixture(options: MixtureOptions): AsyncGenerator<TrainEvent
           draw: (draw, step) => {
             const shares = shareOf(samples, temperatureAt(step, options, training.steps));
             return Array.from({ length: training.batch / training.microBatch }, () => ({
-              ...Object.assign({}, ...learners.map((learner) => learner.draw(draw))),
+              ...joined(learners.map((learner) => learner.draw(draw))),
               ...Object.fromEntries(
                 sources.map(({ name }, d) => [`${name}/share`, float32([], Float32Array.of(shares[d]))]),
               ),
@@ -110,6 +110,8 @@ export function trainMixture(options: MixtureOptions): AsyncGenerator<TrainEvent
     })),
   });
 }
+
+const joined = (feeds: readonly Feeds[]): Feeds => Object.fromEntries(feeds.flatMap((each) => Object.entries(each)));
 
 /** p_d of datasets with that many samples. */
 export function shareOf(samples: readonly number[], temperature: number): number[] {
