@@ -14,8 +14,9 @@ const GROUPS: Readonly<Record<string, () => Promise<BenchRow[]>>> = {
 };
 
 const words = process.argv.slice(2);
-if (words[0] === "--vit") {
-  process.stdout.write(JSON.stringify(await (await import("./engine.js")).vitFigures()));
+if (words[0] === "--vit" || words[0] === "--vit-recompute") {
+  const recompute = words[0] === "--vit-recompute";
+  process.stdout.write(JSON.stringify(await (await import("./engine.js")).vitFigures({ recompute })));
   process.exit(0);
 }
 if (words[0] === "--unet") {
