@@ -1,27 +1,39 @@
 /**
- * Any readable data into Zarr, NetCDF or (stations) tables: part of it, on another grid, under other names, in other units.
+ * Any readable data into any format Foehn writes: part of it, on another grid, at another step, with what follows from it,
+ * under other names, in other units, smaller for a stated loss.
  *
  *     await convertDataset(dataset, "out.zarr", { variables: ["t2m"], units: { t2m: "degC" } });
  */
+import { readdir, stat } from "node:fs/promises";
+import path from "node:path";
 import { globalGrid, type Grid, type RegridMethod } from "../earth/regrid/index.js";
 import { conversion } from "../earth/units.js";
 import { identify } from "../earth/variables.js";
 import { DataError, FoehnError, UsageError } from "../errors.js";
-import { toNumbers } from "../tensor/ndarray.js";
+import { sizeOf, toNumbers } from "../tensor/ndarray.js";
 import { asArray } from "./blocks.js";
 import { ordered, withLongitudes } from "./coords.js";
 import { type Dataset, type Variable, variable } from "./dataset.js";
+import { derive } from "./derive.js";
 import type { Overwrite } from "./files.node.js";
+import { type Loss, type LossReport, lossy } from "./lossy.js";
 import { regridded } from "./regrid.js";
+import { type ResampleMethod, resampled } from "./resample.js";
 import { subset, type SubsetOptions } from "./subset.js";
+import { bytesOf } from "./template.js";
 import { mappedVariable, renamed, withVariables } from "./views.js";
+import { writeGrib } from "./write-grib.node.js";
 import { writeClassicNetcdf, writeNetcdf } from "./write-netcdf.node.js";
+import { writeNpz } from "./write-npz.node.js";
 import { writeTable } from "./write-table.node.js";
 import { writeZarr } from "./write-zarr.node.js";
 
+export const CONVERT_FORMATS = ["zarr", "zarr2", "netcdf", "netcdf3", "grib", "npz", "csv", "parquet"] as const;
+export type ConvertFormat = (typeof CONVERT_FORMATS)[number];
+
 export interface ConvertOptions extends SubsetOptions {
   /** Told by the target's ending unless given. */
-  readonly format?: "zarr" | "zarr2" | "netcdf" | "netcdf3" | "csv" | "parquet";
+  readonly format?: ConvertFormat;
   /** New names of variables and dimensions, by old ones. */
   readonly rename?: Readonly<Record<string, string>>;
   /** New units, by (old) variable names. */
@@ -30,44 +42,98 @@ export interface ConvertOptions extends SubsetOptions {
   readonly sort?: readonly string[];
   /** Longitudes from this one on: 0 or -180. */
   readonly longitudesFrom?: number;
-  /** A grid, or a global one by its size (`360x181`), and how to get there (bilinear unless given). */
+  /** A grid, or a global one by its size (`360x181`), and how to get there. */
   readonly grid?: Grid | string;
   readonly method?: RegridMethod;
+  /** A coarser step of time, and what becomes of the values in it. */
+  readonly resample?: string;
+  readonly how?: ResampleMethod | Readonly<Record<string, ResampleMethod>>;
+  /** Derived variables to add, before `variables` chooses. */
+  readonly derive?: readonly string[];
+  /** What to lose, by (new) variable names. */
+  readonly loss?: Readonly<Record<string, Loss>>;
   readonly chunks?: Readonly<Record<string, number>>;
+  /** Of Zarr v3. */
+  readonly shards?: Readonly<Record<string, number>> | "auto" | "never";
+  /** Of GRIB 2. */
+  readonly packing?: "simple" | "ccsds";
+  readonly bits?: number;
   readonly overwrite?: Overwrite;
 }
 
-/** Converts and writes; gives the dataset as written (still lazy, over the source). */
-export async function convertDataset(dataset: Dataset, target: string, options: ConvertOptions = {}): Promise<Dataset> {
+export interface Converted {
+  /** As written, still lazy over the source. */
+  readonly dataset: Dataset;
+  /** Of the values as they are in memory, and of what lies on disk. */
+  readonly bytes: { readonly values: number; readonly stored: number };
+  /** What was lost, by variable. */
+  readonly losses: readonly LossReport[];
+}
+
+/** Converts and writes. */
+export async function convertDataset(
+  dataset: Dataset,
+  target: string,
+  options: ConvertOptions = {},
+): Promise<Converted> {
   const format = options.format ?? formatOf(target);
-  const result = await transformed(dataset, options);
-  const { chunks, overwrite } = options;
+  const whole = await transformed(dataset, options);
+  const { chunks, shards, overwrite, packing, bits } = options;
+  if (options.loss && !["zarr", "zarr2", "netcdf"].includes(format))
+    throw new UsageError(`lossy compression is for Zarr and NetCDF-4, not ${format}; GRIB has bits of its own`);
+  const { dataset: result, reports: losses } = await lossy(whole, options.loss ?? {});
   if (format === "netcdf") await writeNetcdf(result, target, { chunks, overwrite });
   else if (format === "csv" || format === "parquet") await writeTable(result, target, { format, overwrite });
   else if (format === "netcdf3") await writeClassicNetcdf(result, target, { overwrite });
-  else await writeZarr(result, target, { chunks, overwrite, zarrFormat: format === "zarr2" ? 2 : 3 });
-  return result;
+  else if (format === "grib") await writeGrib(result, target, { packing, bits, overwrite });
+  else if (format === "npz") await writeNpz(result, target, { overwrite });
+  else await writeZarr(result, target, { chunks, shards, overwrite, zarrFormat: format === "zarr2" ? 2 : 3 });
+  const values = [...whole.variables.values()].reduce(
+    (sum, v) => sum + sizeOf(v.shape) * bytesOf(v.readStrings ? "string" : v.dtype),
+    0,
+  );
+  return { dataset: result, bytes: { values, stored: await sizeOnDisk(target) }, losses };
 }
 
-function formatOf(target: string): NonNullable<ConvertOptions["format"]> {
-  if (/\.zarr\/?$/.test(target)) return "zarr";
-  if (/\.(nc|nc4|cdf|netcdf)$/.test(target)) return "netcdf";
-  if (/\.csv$/.test(target)) return "csv";
-  if (/\.parquet$/.test(target)) return "parquet";
+/** Of a file, or of all files in a directory. */
+async function sizeOnDisk(place: string): Promise<number> {
+  const about = await stat(place);
+  if (!about.isDirectory()) return about.size;
+  const entries = await readdir(place, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile());
+  let sum = 0;
+  // Node 20.10 knows the folder as `path` only
+  for (const { parentPath, path: older, name } of files) sum += (await stat(path.join(parentPath ?? older, name))).size;
+  return sum;
+}
+
+const ENDINGS: readonly (readonly [RegExp, ConvertFormat])[] = [
+  [/\.zarr\/?$/, "zarr"],
+  [/\.(nc|nc4|cdf|netcdf)$/, "netcdf"],
+  [/\.(grib2?|grb2?)$/, "grib"],
+  [/\.npz$/, "npz"],
+  [/\.csv$/, "csv"],
+  [/\.parquet$/, "parquet"],
+];
+
+function formatOf(target: string): ConvertFormat {
+  const found = ENDINGS.find(([ending]) => ending.test(target));
+  if (found) return found[1];
   throw new UsageError(
-    `'${target}' names no format Foehn writes; end it in .zarr, .nc, .csv or .parquet, or give the format`,
+    `'${target}' names no format Foehn writes; end it in .zarr, .nc, .grib2, .npz, .csv or .parquet, or give the format`,
   );
 }
 
 /** The changes without the writing. */
 export async function transformed(dataset: Dataset, options: ConvertOptions): Promise<Dataset> {
   const { rename = {}, units = {}, sort = [], longitudesFrom } = options;
-  for (const name of Object.keys(rename)) if (!(name in dataset.dims)) variable(dataset, name);
-  for (const name of Object.keys(units)) variable(dataset, name);
-  let result = dataset;
+  let result = options.derive ? await derive(dataset, options.derive) : dataset;
+  for (const name of Object.keys(rename)) if (!(name in result.dims)) variable(result, name);
+  for (const name of Object.keys(units)) variable(result, name);
   for (const dim of sort) result = await ordered(result, dim);
   if (longitudesFrom !== undefined) result = await withLongitudes(result, { from: longitudesFrom });
   result = await subset(result, options);
+  if (options.resample !== undefined) result = await resampled(result, options.resample, { how: options.how });
   if (options.grid !== undefined) {
     const grid = typeof options.grid === "string" ? globalGrid(options.grid) : options.grid;
     result = await regridded(result, grid, { method: options.method });
