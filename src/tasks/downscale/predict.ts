@@ -12,7 +12,7 @@ import type { Runtime, Session } from "../../engine/runtime.js";
 import { UsageError } from "../../errors.js";
 import { resolveDownscale } from "../../models/downscale.js";
 import { type DownscaleConfig, levelsOf } from "./config.js";
-import { type Setting, sampleFeeds, type WindowFeatures, windowFeatures } from "./features.js";
+import { cellIndex, type Setting, sampleFeeds, type WindowFeatures, windowFeatures } from "./features.js";
 import type { Fitted } from "./fitted.js";
 import { gammaQuantile, logGamma } from "./gamma.js";
 import { downscaleModel } from "./network.js";
@@ -71,11 +71,14 @@ export async function createPredictor(runtime: Runtime, model: DownscaleModel, s
     async predict({ inside, window }, coarse, times) {
       const networks = await load(window.rows, window.columns);
       if (!last || !sameWindow(last.window, window)) last = windowFeatures(config, fitted, setting, window);
+      // Cells that had no truth in training (sea, for a record of land) have no value
+      const empty = emptyCells(config, fitted, inside);
       const out: FineFields[] = [];
       for (const [k, field] of coarse.entries()) {
         const feeds = sampleFeeds(config, fitted, [{ features: last, coarse: field, time: times[k] }]);
         const each: FineFields[] = [];
-        for (const session of networks) each.push(fieldsOf(await session.run(feeds), config, fitted, inside, window));
+        for (const session of networks)
+          each.push(fieldsOf(await session.run(feeds), config, fitted, inside, window, empty));
         out.push(meanOf(each));
       }
       return out;
@@ -121,6 +124,21 @@ function tilesOf(
   );
 }
 
+/** By target and cell of a window, whether the training period never had a value there; undefined where that is not known. */
+function emptyCells(
+  { downscale }: DownscaleConfig,
+  { local, targets, grid }: Fitted,
+  inside: Window,
+): Uint8Array | undefined {
+  if (!downscale.localClimate) return undefined;
+  const cellOf = cellIndex(grid, inside);
+  const cells = inside.rows * inside.columns;
+  const out = new Uint8Array(targets.length * cells);
+  for (let i = 0; i < out.length; i++)
+    out[i] = Number(Number.isNaN(local[Math.floor(i / cells) * grid.rows * grid.columns + cellOf(i % cells)]));
+  return out.includes(1) ? out : undefined;
+}
+
 /** One network's outputs over the inside of its window, as fields. */
 function fieldsOf(
   outputs: Record<string, { data: unknown }>,
@@ -128,6 +146,7 @@ function fieldsOf(
   { targets, positive }: Fitted,
   inside: Window,
   window: Window,
+  empty: Uint8Array | undefined,
 ): FineFields {
   const cells = inside.rows * inside.columns;
   const size = window.rows * window.columns;
@@ -141,6 +160,7 @@ function fieldsOf(
           (from + v) * size + (inside.row - window.row + r) * window.columns + inside.column - window.column;
         out.set(data.subarray(start, start + inside.columns), v * cells + r * inside.columns);
       }
+    empty?.forEach((e, i) => e && (out[i] = NaN));
     return out;
   };
   const floor = (values: Float32Array): Float32Array => {
@@ -167,6 +187,10 @@ export function rainQuantiles(
   const out = levels.map(() => new Float32Array(probability.length));
   for (let i = 0; i < probability.length; i++) {
     const [p, k] = [probability[i], shape[i]];
+    if (p !== p) {
+      for (const field of out) field[i] = NaN;
+      continue;
+    }
     const lgk = logGamma(k);
     levels.forEach((level, q) => {
       if (level > 1 - p) out[q][i] = (gammaQuantile(k, (level - 1 + p) / p, lgk) * amount[i]) / k;
