@@ -11,7 +11,14 @@
  */
 import type { SigmaLevels } from "./levels.js";
 import type { Planet } from "./planet.js";
-import { LATENT_HEAT, saturationHumidity, saturationSlope, VAPOUR_CONSTANT } from "./thermodynamics.js";
+import {
+  EPSILON,
+  LATENT_HEAT,
+  saturationHumidity,
+  saturationPressure,
+  saturationSlope,
+  VAPOUR_CONSTANT,
+} from "./thermodynamics.js";
 
 /** Reference relative humidity and time of adjustment (s), Frierson's (2007) control. */
 const REFERENCE_HUMIDITY = 0.7;
@@ -128,32 +135,33 @@ export function liftParcel(setting: ConvectionSetting, T: Float64Array, q: Float
   return top;
 }
 
-/** The share of a dry rise by `log` = ln(p_to / p_from) after which `vapour` saturates, by the false position. */
+/**
+ * The share of a dry rise by `log` = ln(p_to / p_from) after which `vapour` saturates: e = e_0 (T / T_0)^(1/kappa) meets
+ * e_s ~ exp(-B / T), B = L / R_v, so that two of Newton's steps find T to 0.03 K:
+ *
+ *     f(T) = ln(e_0 / e_s(T_0)) + ln(T / T_0) / kappa + B (1/T - 1/T_0) = 0,   f' = 1 / (kappa T) - B / T^2
+ */
 function condensationShare(t: number, pressure: number, vapour: number, kappa: number, log: number): number {
-  // ln(q_s) is nearly linear in ln p along a dry adiabat: two secants are good to a thousandth of a level.
-  const excess = (share: number): number =>
-    Math.log(vapour / saturationHumidity(t * Math.exp(kappa * log * share), pressure * Math.exp(log * share)));
-  let low = 0;
-  let high = 1;
-  let below = excess(0);
-  let above = excess(1);
-  for (let i = 0; i < 2; i++) {
-    if (above === below) break;
-    const share = low - (below * (high - low)) / (above - below);
-    const here = excess(share);
-    if (here > 0) [high, above] = [share, here];
-    else [low, below] = [share, here];
-  }
-  return Math.abs(below) < Math.abs(above) ? low : high;
+  const e = (vapour * pressure) / (EPSILON + (1 - EPSILON) * vapour);
+  const humidity = Math.log(e / saturationPressure(t));
+  const B = LATENT_HEAT / VAPOUR_CONSTANT;
+  const first = t - humidity / (1 / (kappa * t) - B / (t * t));
+  const excess = humidity + Math.log(first / t) / kappa + B * (1 / first - 1 / t);
+  const saturated = first - excess / (1 / (kappa * first) - B / (first * first));
+  return Math.min(1, Math.max(0, Math.log(saturated / t) / (kappa * log)));
 }
 
-/** Temperature of saturated air after a rise by `log` = ln(p_to / p_from) from (`t`, `from`): two midpoint steps in ln p. */
+/** |ln p| above which a rise is taken in two steps: one is good to 0.02 K below. */
+const THICK = 0.2;
+
+/** Temperature of saturated air after a rise by `log` = ln(p_to / p_from) from (`t`, `from`): one or two midpoint steps in ln p. */
 function moistAdiabat(t: number, from: number, log: number, cp: number, R: number): number {
-  const step = 0.5 * log;
+  const steps = log < -THICK ? 2 : 1;
+  const step = log / steps;
   // exp(step / 2) by its series: a layer is a small part of the air.
   const half = 1 + 0.5 * step * (1 + 0.25 * step * (1 + step / 6));
   let pressure = from;
-  for (let i = 0; i < 2; i++) {
+  for (let i = 0; i < steps; i++) {
     const middle = t + 0.5 * step * moistSlope(t, pressure, cp, R);
     t += step * moistSlope(middle, pressure * half, cp, R);
     pressure *= half * half;

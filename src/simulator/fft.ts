@@ -83,12 +83,12 @@ export function circleTransform(length: number): CircleTransform {
       reserve(columns);
       packSpectrum(coefficients, from, last, a, half, turn, columns);
       // The inverse transform is the conjugate of the forward one of the conjugate; conjugation is in the twiddles' sign.
-      runPasses(passes, a, b, points, to, columns, -1);
+      runPasses(passes, a, 0, a, b, points, to, columns, -1);
     },
     analyse(points, from, coefficients, to, last, columns) {
       reserve(columns);
-      a.set(points.subarray(from, from + length * columns));
-      const result = runPasses(passes, a, b, undefined, 0, columns, 1);
+      // A circle of real points lies just as half as many complex ones do: no copy.
+      const result = runPasses(passes, points, from, a, b, undefined, 0, columns, 1);
       unpackSpectrum(result, half, turn, coefficients, to, last, columns);
     },
   };
@@ -113,9 +113,14 @@ function planPasses(n: number, radices: readonly number[]): Pass[] {
   });
 }
 
-/** Runs all passes from `a`; the last one writes to `points` at `to` where given. Returns the array that holds the result. */
+/**
+ * Runs all passes from `first` at `from`, with room in `a` and `b`; the last one writes to `points` at `to` where given. Returns the
+ * array that holds the result.
+ */
 function runPasses(
   passes: readonly Pass[],
+  first: Float64Array,
+  from: number,
   a: Float64Array,
   b: Float64Array,
   points: Float64Array | undefined,
@@ -123,18 +128,22 @@ function runPasses(
   columns: number,
   sign: 1 | -1,
 ): Float64Array {
-  let source = a;
+  let source = first;
+  let start = from;
   let target = b;
+  let other = a;
   for (let i = 0; i < passes.length; i++) {
     const atEnd = points !== undefined && i === passes.length - 1;
     const out = atEnd ? points : target;
     const offset = atEnd ? to : 0;
     const { radix } = passes[i];
-    if (radix === 4) pass4(passes[i], source, out, offset, columns, sign);
-    else if (radix === 2) pass2(passes[i], source, out, offset, columns, sign);
-    else if (radix === 3) pass3(passes[i], source, out, offset, columns, sign);
-    else pass5(passes[i], source, out, offset, columns, sign);
-    [source, target] = [out, source];
+    if (radix === 4) pass4(passes[i], source, start, out, offset, columns, sign);
+    else if (radix === 2) pass2(passes[i], source, start, out, offset, columns, sign);
+    else if (radix === 3) pass3(passes[i], source, start, out, offset, columns, sign);
+    else pass5(passes[i], source, start, out, offset, columns, sign);
+    source = out;
+    start = 0;
+    [target, other] = [other, target];
   }
   return source;
 }
@@ -142,14 +151,22 @@ function runPasses(
 // In every pass: y[q + stride (radix p + k)] = w^(p k) sum_i x[q + stride (p + blocks i)] exp(-2 pi i i k / radix).
 // A row is one complex number for every column: [re, im][columns].
 
-function pass2(pass: Pass, x: Float64Array, y: Float64Array, to: number, columns: number, sign: number): void {
+function pass2(
+  pass: Pass,
+  x: Float64Array,
+  from: number,
+  y: Float64Array,
+  to: number,
+  columns: number,
+  sign: number,
+): void {
   const { blocks, stride, twiddles } = pass;
   const row = 2 * columns;
   for (let p = 0; p < blocks; p++) {
     const wr = twiddles[2 * p];
     const wi = sign * twiddles[2 * p + 1];
     for (let q = 0; q < stride; q++) {
-      let x0 = (q + stride * p) * row;
+      let x0 = from + (q + stride * p) * row;
       let x1 = x0 + stride * blocks * row;
       let y0 = to + (q + stride * 2 * p) * row;
       let y1 = y0 + stride * row;
@@ -169,7 +186,15 @@ function pass2(pass: Pass, x: Float64Array, y: Float64Array, to: number, columns
   }
 }
 
-function pass3(pass: Pass, x: Float64Array, y: Float64Array, to: number, columns: number, sign: number): void {
+function pass3(
+  pass: Pass,
+  x: Float64Array,
+  from: number,
+  y: Float64Array,
+  to: number,
+  columns: number,
+  sign: number,
+): void {
   const { blocks, stride, twiddles } = pass;
   const row = 2 * columns;
   const s60 = sign * Math.sin(Math.PI / 3);
@@ -179,7 +204,7 @@ function pass3(pass: Pass, x: Float64Array, y: Float64Array, to: number, columns
     const w2r = twiddles[4 * p + 2];
     const w2i = sign * twiddles[4 * p + 3];
     for (let q = 0; q < stride; q++) {
-      let x0 = (q + stride * p) * row;
+      let x0 = from + (q + stride * p) * row;
       let x1 = x0 + stride * blocks * row;
       let x2 = x1 + stride * blocks * row;
       let y0 = to + (q + stride * 3 * p) * row;
@@ -209,7 +234,15 @@ function pass3(pass: Pass, x: Float64Array, y: Float64Array, to: number, columns
   }
 }
 
-function pass4(pass: Pass, x: Float64Array, y: Float64Array, to: number, columns: number, sign: number): void {
+function pass4(
+  pass: Pass,
+  x: Float64Array,
+  from: number,
+  y: Float64Array,
+  to: number,
+  columns: number,
+  sign: number,
+): void {
   const { blocks, stride, twiddles } = pass;
   const row = 2 * columns;
   for (let p = 0; p < blocks; p++) {
@@ -220,7 +253,7 @@ function pass4(pass: Pass, x: Float64Array, y: Float64Array, to: number, columns
     const w3r = twiddles[6 * p + 4];
     const w3i = sign * twiddles[6 * p + 5];
     for (let q = 0; q < stride; q++) {
-      let x0 = (q + stride * p) * row;
+      let x0 = from + (q + stride * p) * row;
       const step = stride * blocks * row;
       let y0 = to + (q + stride * 4 * p) * row;
       const jump = stride * row;
@@ -258,14 +291,22 @@ function pass4(pass: Pass, x: Float64Array, y: Float64Array, to: number, columns
   }
 }
 
-function pass5(pass: Pass, x: Float64Array, y: Float64Array, to: number, columns: number, sign: number): void {
+function pass5(
+  pass: Pass,
+  x: Float64Array,
+  from: number,
+  y: Float64Array,
+  to: number,
+  columns: number,
+  sign: number,
+): void {
   const { blocks, stride, twiddles } = pass;
   const row = 2 * columns;
   const cosines = [0, 1, 2, 3, 4].map((k) => Math.cos((2 * Math.PI * k) / 5));
   const sines = [0, 1, 2, 3, 4].map((k) => -sign * Math.sin((2 * Math.PI * k) / 5));
   for (let p = 0; p < blocks; p++)
     for (let q = 0; q < stride; q++) {
-      const x0 = (q + stride * p) * row;
+      const x0 = from + (q + stride * p) * row;
       const y0 = to + (q + stride * 5 * p) * row;
       for (let k = 0; k < 5; k++) {
         const wr = k === 0 ? 1 : twiddles[2 * (4 * p + k - 1)];
