@@ -6,6 +6,7 @@ import { openDataset } from "../data/open.node.js";
 import { openRuntime } from "../engine/runtime.node.js";
 import { UsageError } from "../errors.js";
 import { trainRun } from "../tasks/forecast/make.node.js";
+import { PRESET_NAMES, preset } from "../models/presets.js";
 import type { TrainEvent } from "../tasks/fit.js";
 import { parseDownscaleConfig } from "../tasks/downscale/config.js";
 import { pairsOf, trainDownscaleRun } from "../tasks/downscale/run.node.js";
@@ -17,6 +18,7 @@ const TASKS = ["forecast", "downscale", "pretrain"];
 
 interface TrainFlags {
   task?: string;
+  preset?: string;
   data?: string;
   variables?: string[];
   out?: string;
@@ -35,6 +37,7 @@ export const command: CommandFactory = () =>
   )
     .argument("[config]", "YAML file of settings")
     .option("--task <name>", `${TASKS.join(", ")}; the settings' own where left out`)
+    .option("--preset <name>", `a model by name: ${PRESET_NAMES.join(", ")}`)
     .option("--data <path>", "dataset to learn from (Zarr, NetCDF, ...); for downscaling the fine one")
     .option("--variables <names>", "comma-separated; z@500 names one level", list)
     .option("--out <folder>", "folder of the run; runs/ and the task's name where left out")
@@ -43,7 +46,10 @@ export const command: CommandFactory = () =>
     .option("--device <name>", "where to compute (see foehn doctor)")
     .action(async (file: string | undefined, flags: TrainFlags) => {
       const out = output(flags);
-      const given = file ? await readYaml(file) : {};
+      const given = {
+        ...(file ? await readYaml(file) : {}),
+        ...(flags.preset ? { model: preset(flags.preset).model } : {}),
+      } as Record<string, unknown>;
       const asked = flags.task ?? given["task"] ?? "forecast";
       const task = TASKS.find((each) => each === asked);
       if (task === undefined)
