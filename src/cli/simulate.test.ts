@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { memoryDataset, variable } from "../data/dataset.js";
 import { openDataset } from "../data/open.node.js";
 import { writeZarr } from "../data/write-zarr.node.js";
+import { decodeRestart, encodeRestart, perturbed } from "../simulator/restart.js";
 import { ndarray } from "../tensor/ndarray.js";
 import { main } from "./main.js";
 
@@ -113,6 +114,19 @@ describe("foehn simulate", () => {
     const refused = await foehn(`${SMALL} --orography heights.zarr:z --days 0.5 --out hills.zarr`);
     expect(refused.code).toBe(1);
     expect(refused.said).toMatch(/does not span the globe: give heights for all latitudes/);
+  });
+
+  it("after a blow-up says step, level and CFL number or that the wind is none, and keeps the last sound state", async () => {
+    expect((await foehn(`${SMALL} --days 1 --checkpoint sound.restart --out x.zarr`)).code).toBe(0);
+    const { config, saved } = decodeRestart(await readFile(at("sound.restart")));
+    await writeFile(at("mad.restart"), encodeRestart(config, perturbed(saved, { seed: 1, amplitude: 1000 })));
+    const { code, said } = await foehn("simulate --restart mad.restart --days 1 --out mad.zarr");
+    expect(code).toBe(1);
+    expect(said).toMatch(
+      /blew up in step \d+ .* at level \d: wind .*; the last sound state is in .*mad.zarr.last-good.restart/,
+    );
+    const kept = decodeRestart(await readFile(at("mad.zarr.last-good.restart")));
+    expect(kept.saved.steps).toBeGreaterThanOrEqual(saved.steps);
   });
 
   it.each([
