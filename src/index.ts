@@ -26,36 +26,14 @@ export { convertDataset } from "./data/convert.node.js";
 export { writeNetcdf } from "./data/write-netcdf.node.js";
 export { createZarr, writeZarr } from "./data/write-zarr.node.js";
 export { subset } from "./data/subset.js";
-export { float32, int64, type NdArray, ndarray } from "./tensor/ndarray.js";
-export { random } from "./tensor/random.js";
 
 // Graphs and training
-export { Graph, type Tensor } from "./graph/graph.js";
-export * from "./graph/ops.js";
-export { gradients } from "./graph/grad.js";
-export { exportOnnx } from "./graph/export.js";
-export { importOnnx, type ImportedModel } from "./graph/import.js";
+export * from "./compute.js";
 export { openOnnx } from "./graph/import.node.js";
-export { describeModel } from "./graph/describe.js";
-export { checkpoint } from "./graph/checkpoint.js";
-export { attention, gru, irfft, lstm, rfft, rmsNorm } from "./graph/layers.js";
-export { foldConstants, freeze, prune, replaceNodes, share } from "./graph/rewrite.js";
-export { defineOperator } from "./graph/custom.js";
-export { initialise, one, scope, type Scope, truncatedNormal, zero } from "./engine/parameters.js";
-export {
-  adamW,
-  addDecayedWeights,
-  chain,
-  scaleByAdam,
-  scaleByGroup,
-  scaleByLion,
-  sgd,
-  trackAverage,
-} from "./engine/optimiser.js";
-export { constant, cosine, oneCycle, warmupStableDecay } from "./engine/schedule.js";
-export { createTrainer } from "./engine/train.js";
-export { fineTune } from "./engine/fine-tune.js";
 export { openInline, openRuntime } from "./engine/runtime.node.js";
+
+// Architectures
+export { ARCHITECTURES, type ModelConfig, preset, PRESET_NAMES, resolveModel, writeAt } from "./models/index.js";
 
 // The atmosphere
 export { simulate, simulateDataset } from "./simulator/simulate.js";

@@ -1,5 +1,5 @@
 /** What the page of browser.test.ts runs. */
-import { openWeb } from "../src/engine/runtime.web.js";
+import { openWeb } from "../src/web.js";
 import { lossCurve } from "./browser-model.js";
 
 const result = (async () => {
