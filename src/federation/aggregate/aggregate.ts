@@ -58,6 +58,7 @@ export async function aggregate(rows: Rows, rule: Rule, options: AggregateOption
             gram: await gramMatrix(all, from, to, blockSize, kernels),
           });
     const chosen = weights && usedColumns(weights);
+    if (chosen?.columns.length === 0) continue; // every weight is zero
     const used = chosen ? only(all, chosen.columns) : rows;
     await eachBlock(used, from, to, blockSize, async (block, start, width) => {
       const into = out.subarray(start, start + width);

@@ -88,7 +88,7 @@ export async function examine(
   const { maxNorm } = plan.config.aggregation;
   if (maxNorm !== undefined && length > maxNorm)
     return `the update has length ${length.toPrecision(4)}, more than the ${maxNorm} allowed`;
-  const { coverage, samples, steps, learningRate, momentum, loss, seconds } = manifest;
+  const { coverage, samples, steps, learningRate, momentum, loss, role, seconds } = manifest;
   return {
     manifest,
     row,
@@ -102,6 +102,7 @@ export async function examine(
       learningRate,
       momentum,
       loss,
+      ...(role === undefined ? {} : { role }),
       seconds,
       norm: length,
       staleness,

@@ -9,6 +9,7 @@
  * hub-run.ts has the record, opening.ts chooses who trains, collecting.ts takes updates in, closing.ts makes the next model,
  * masked-phases.ts has what is between where updates are masked.
  */
+import { UsageError } from "../../errors.js";
 import { closeRound, voidRound } from "./closing.js";
 import { collect } from "./collecting.js";
 import { planOf } from "./config.js";
@@ -29,6 +30,11 @@ export async function runHub(options: HubOptions): Promise<Parameters> {
 export async function coordinate(options: HubOptions): Promise<RunModels> {
   const { transport, signal, leaseTerm = 10_000, owner = crypto.randomUUID() } = options;
   const plan = await planOf(options.config);
+  const { rule } = plan.config.aggregation;
+  if (plan.rule(0).trusts && !options.trusted)
+    throw new UsageError(
+      `aggregation.rule '${rule}' measures updates by a training on the hub's own data; give the hub data (foehn hub --data)`,
+    );
   const lease = await takeLease(transport, owner, { term: leaseTerm, signal });
   try {
     const hub = await HubRun.open(options, plan);

@@ -1,9 +1,11 @@
 /** A round at a site: training under the strategy's rule, and what the site sees of its gain. */
+import { FoehnError } from "../../errors.js";
 import type { Vector } from "../aggregate/rows.js";
-import type { Memory } from "../strategy/strategy.js";
+import type { GradientOracle } from "../strategy/anchors.js";
+import type { Memory, Walked } from "../strategy/strategy.js";
 import { updateSeed } from "./arrival.js";
 import type { RoundState } from "./messages.js";
-import { decodeMemory, flattenOnto, type Parameters, unflatten } from "./parameters.js";
+import { decodeMemory, flattenOnto, type Layout, type Parameters, unflatten } from "./parameters.js";
 import type { SiteReport, SiteRun, SiteSkill } from "./site-run.js";
 import { getObject, getVector } from "./stored.js";
 import type { SkillRow, Trained, TrainingTask } from "./trainer.js";
@@ -15,6 +17,8 @@ export interface LocalRound {
   readonly shared: Memory;
   readonly memory: Memory;
   readonly trained: Trained;
+  /** What a strategy's own local training gave. */
+  readonly walked?: Walked;
   readonly seconds: number;
   readonly skill: SiteSkill;
 }
@@ -40,11 +44,21 @@ export async function trainRound(run: SiteRun, state: RoundState): Promise<Local
     signal,
   };
   const started = performance.now();
-  const result = await trainer.train(unflatten(model, layout), {
-    ...task,
-    ...(rule.offset ? { offset: named(rule.offset) } : {}),
-    ...(rule.proximal ? { proximal: { weight: rule.proximal.weight, anchor: named(rule.proximal.anchor) } } : {}),
+  const walked = await plan.strategy.walk?.({
+    site: memory,
+    model,
+    shared,
+    seed: task.seed,
+    steps: task.budget.steps ?? 10,
+    oracle: gradientsOf(run, layout, task.seed),
   });
+  const result: Trained = walked
+    ? { ...walked, params: named(walked.params) }
+    : await trainer.train(unflatten(model, layout), {
+        ...task,
+        ...(rule.offset ? { offset: named(rule.offset) } : {}),
+        ...(rule.proximal ? { proximal: { weight: rule.proximal.weight, anchor: named(rule.proximal.anchor) } } : {}),
+      });
   const seconds = (performance.now() - started) / 1000;
   const trained = { ...result, params: unflatten(flattenOnto(result.params, layout, model), layout) };
   const skill: SiteSkill = {
@@ -52,7 +66,21 @@ export async function trainRound(run: SiteRun, state: RoundState): Promise<Local
     together: await trainer.evaluate(unflatten(model, layout)),
     personal: await trainer.evaluate(trained.params),
   };
-  return { model, shared, memory, trained, seconds, skill };
+  return { model, shared, memory, trained, walked, seconds, skill };
+}
+
+/** Gradients as a strategy's own training asks for them. */
+function gradientsOf({ options }: SiteRun, layout: Layout, seed: number): GradientOracle {
+  const at = async (w: Vector, size: "large" | "small", drawn: number): Promise<Vector> => {
+    if (!options.trainer.gradient)
+      throw new FoehnError(
+        `the strategy of this run needs gradients, which the trainer of site '${options.site}' does not give; ask the hub for another strategy`,
+      );
+    const params = unflatten(w instanceof Float32Array ? w : Float32Array.from(w), layout);
+    const gradient = await options.trainer.gradient(params, { size, seed: drawn });
+    return flattenOnto(gradient, layout, new Float32Array(w.length));
+  };
+  return { large: (w) => at(w, "large", seed), small: (w, step) => at(w, "small", seed + step) };
 }
 
 /** One more round of the model that never saw another site. */

@@ -50,6 +50,7 @@ export const manifestSchema = z.strictObject({
   learningRate: z.number().nonnegative(),
   momentum: z.number().min(0).lt(1).optional(),
   loss: z.number().optional(),
+  role: z.enum(["anchor", "miner"]).optional(),
   seconds: z.number().nonnegative(),
   /** Scores on the site's held-back data with the model it was sent, and with its own after training. */
   skill: z.strictObject({
@@ -87,6 +88,7 @@ const acceptedSchema = z.strictObject({
   learningRate: z.number(),
   momentum: z.number().optional(),
   loss: z.number().optional(),
+  role: z.enum(["anchor", "miner"]).optional(),
   seconds: z.number(),
   norm: z.number(),
   staleness: whole,

@@ -51,4 +51,9 @@ export interface LocalTrainer {
   /** Must leave `params` as they are. */
   train(params: Parameters, task: TrainingTask): Promise<Trained>;
   evaluate(params: Parameters): Promise<SkillRow[]>;
+  /** Gradient of the loss over all samples, or over a small batch that `seed` fixes; needed by FedAMD alone. */
+  gradient?(
+    params: Parameters,
+    batch: { readonly size: "large" | "small"; readonly seed: number },
+  ): Promise<Parameters>;
 }

@@ -57,7 +57,7 @@ export async function prepareUpdate(run: SiteRun, state: RoundState, round: Loca
     throw new FoehnError(
       `site '${site}' trains only some arrays of the model, but this run masks updates, for which every site must train all; give the site all variables or ask the hub for a run without masking`,
     );
-  const done = plan.strategy.finish?.(memory, model, { ...trained, params: leaving, samples }, vectors);
+  const done = round.walked ?? plan.strategy.finish?.(memory, model, { ...trained, params: leaving, samples }, vectors);
   const change = difference(leaving, model);
   const { payload, accepted, refused } = await pack(run, state, covered, change, done?.extras, memory);
   if (personalSegments(layout, plan.config.personal).length > 0)
@@ -79,6 +79,7 @@ export async function prepareUpdate(run: SiteRun, state: RoundState, round: Loca
       learningRate,
       ...(momentum === undefined ? {} : { momentum }),
       ...(loss === undefined ? {} : { loss }),
+      ...(round.walked ? { role: round.walked.role } : {}),
       seconds,
       skill: shareSkill ? skill : { together: [], personal: [] },
     },

@@ -3,7 +3,8 @@
  * Where the published code of a method differs from its paper, the paper is followed.
  */
 import { UsageError } from "../../errors.js";
-import { difference, norm, scaled, sum, tabulate, type Vector, zerosLike } from "../aggregate/rows.js";
+import { difference, norm, scaled, tabulate, type Vector, zerosLike } from "../aggregate/rows.js";
+import { fedAmd } from "./anchors.js";
 import { bySamples, equally, type Memory, type Strategy } from "./strategy.js";
 
 /** A vector of a memory, zeros at first. */
@@ -240,27 +241,6 @@ export function qFedAvg({ q = 1 }: { q?: number } = {}): Strategy {
   };
 }
 
-/** Anchors compute a large-batch gradient; miners walk with recursive variance reduction from the anchors' mean (Wu et al. 2023). */
-export interface AnchorMinerSite {
-  /** Gradient at w over a large batch. */
-  anchor(w: Vector): Vector;
-  /** Gradients at two points over one small batch drawn for this step. */
-  pair(previous: Vector, current: Vector, step: number): [Vector, Vector];
-}
-
-/** FedAMD's miner: h <- h - grad(y_{k-1}) + grad(y_k), y <- y - rate h, from the direction the hub sent. Returns y - x. */
-export function mine(site: AnchorMinerSite, model: Vector, direction: Vector, steps: number, rate: number): Vector {
-  let [previous, h] = [model, direction];
-  let y = tabulate(model, (i) => model[i] - rate * direction[i]);
-  for (let k = 1; k < steps; k++) {
-    const [before, now] = site.pair(previous, y, k);
-    h = sum(difference(h, before), now);
-    previous = y;
-    y = tabulate(y, (i) => y[i] - rate * h[i]);
-  }
-  return difference(y, model);
-}
-
 const BY_NAME = {
   fedavg: fedAvg,
   fedprox: fedProx,
@@ -274,6 +254,7 @@ const BY_NAME = {
   diloco,
   co2: overlapped,
   qfedavg: qFedAvg,
+  fedamd: fedAmd,
 } as const;
 export type StrategyName = keyof typeof BY_NAME;
 export const STRATEGY_NAMES = Object.keys(BY_NAME) as [StrategyName, ...StrategyName[]];

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { random } from "../../tensor/random.js";
 import { gramMatrix } from "../aggregate/aggregate.js";
 import { addScaled, difference, mean, memoryRows, norm, type Vector, weightedSum } from "../aggregate/rows.js";
+import { mine } from "./anchors.js";
 import { clusterByDirection, companions, criticalMask, maskOverlap, personalised } from "./cluster.js";
 import { compass, fedFixWeight, invite, modestOrder, staleness } from "./schedule.js";
 import * as strategies from "./strategies.js";
@@ -99,18 +100,13 @@ describe("on ten unlike quadratics (three sites a round, ten local steps)", () =
     expect(await runQuadratic(small, strategies.fedProx({ mu: 5 }), all)).toBeLessThan(plain / 2);
   });
 
-  it("FedAMD's miners keep the joint optimum fixed", () => {
+  it("FedAMD's miners keep the joint optimum fixed", async () => {
     const { optimum, gradient, sites } = problem;
     const direction = mean(Array.from({ length: sites }, (_, i) => gradient(i, optimum)));
-    const moved = Array.from({ length: sites }, (_, i) =>
-      strategies.mine(
-        { anchor: (w) => gradient(i, w), pair: (a, b) => [gradient(i, a), gradient(i, b)] },
-        optimum,
-        direction,
-        10,
-        0.02,
-      ),
+    const ends = Array.from({ length: sites }, (_, i) =>
+      mine({ small: async (w) => gradient(i, w) }, optimum, direction, { steps: 10, rate: 0.02 }),
     );
+    const moved = (await Promise.all(ends)).map((y) => difference(y, optimum));
     expect(norm(mean(moved))).toBeLessThan(1e-10);
   });
 });

@@ -8,6 +8,7 @@
  *   hub:   mean = sum_i w_i delta_i  (or a robust rule);  x = step(...)
  */
 import type { Vector } from "../aggregate/rows.js";
+import type { GradientOracle } from "./anchors.js";
 
 /** Named vectors a hub or site keeps between rounds. */
 export type Memory = Map<string, Vector>;
@@ -43,6 +44,30 @@ export interface UpdateFacts {
   readonly loss?: number;
   /** Rounds the model has moved on since the site received it. */
   readonly staleness: number;
+  /** What the site did in the round, where the strategy knows several things (FedAMD). */
+  readonly role?: Role;
+}
+
+export type Role = "anchor" | "miner";
+
+/** What a strategy with a local training of its own works with. */
+export interface WalkInput {
+  readonly site: Memory;
+  readonly model: Vector;
+  readonly shared: ReadonlyMap<string, Vector>;
+  /** Fixes what is drawn in this round at this site. */
+  readonly seed: number;
+  readonly steps: number;
+  readonly oracle: GradientOracle;
+}
+
+export interface Walked {
+  readonly params: Vector;
+  readonly role: Role;
+  readonly steps: number;
+  readonly learningRate: number;
+  readonly extras: Map<string, Vector>;
+  readonly memory: Memory;
 }
 
 export interface StepContext {
@@ -64,6 +89,8 @@ export interface Strategy {
   readonly scalars?: readonly string[];
   /** The local rule of a site; `shared` holds the hub's shared vectors. */
   begin?(site: Memory, model: Vector, shared: ReadonlyMap<string, Vector>): LocalRule;
+  /** A local training of its own, in place of the trainer's: it needs gradients of the site. */
+  walk?(input: WalkInput): Promise<Walked>;
   /** The extras a site sends; the change to its memory is kept only once the hub has accepted the update. */
   finish?(
     site: Memory,

@@ -13,6 +13,8 @@ export interface LinearOptions {
   readonly samples?: number;
   /** How far the site's truth is from the others'. */
   readonly shift?: number;
+  /** Whether the truth is the others' turned round: another climate. */
+  readonly turned?: boolean;
   readonly noise?: number;
   readonly rate?: number;
   /** Milliseconds a training takes at least. */
@@ -31,6 +33,7 @@ export function linearTrainer({
   features = 5,
   samples = 40,
   shift = 0,
+  turned = false,
   noise = 0.1,
   rate = 0.1,
   delay = 0,
@@ -39,7 +42,10 @@ export function linearTrainer({
 }: LinearOptions): LocalTrainer {
   const common = random(77);
   const rng = random(seed).split("site");
-  const truth = Float64Array.from({ length: features }, () => common.normal() + shift * rng.normal());
+  const truth = Float64Array.from(
+    { length: features },
+    () => (turned ? -1 : 1) * common.normal() + shift * rng.normal(),
+  );
   const draw = (n: number): { x: Float64Array; y: number }[] =>
     Array.from({ length: n }, () => {
       const x = Float64Array.from({ length: features }, () => rng.normal());
@@ -71,6 +77,17 @@ export function linearTrainer({
       signal?.throwIfAborted();
       if (typeof hostile === "function") w = hostile(w, model) as typeof w;
       return { params: new Map([["w", float32([features], w)]]), steps, learningRate: rate, loss: 1 };
+    },
+    async gradient(params, batch) {
+      const w = params.get("w")!.data;
+      const draws = random(batch.seed).permutation(training.length);
+      const picked = batch.size === "large" ? training : [...draws.subarray(0, 8)].map((i) => training[i]);
+      const g = new Float32Array(features);
+      for (const s of picked) {
+        const e = error(w, s) / picked.length;
+        for (let i = 0; i < features; i++) g[i] += e * s.x[i];
+      }
+      return new Map([["w", float32([features], g)]]);
     },
     async evaluate(params): Promise<SkillRow[]> {
       const w = params.get("w")!.data;
