@@ -65,7 +65,7 @@ export async function verifyDownscaling(options: VerifyDownscalingOptions): Prom
             const { mean, quantiles } = made[i];
             return { mean: part(mean), members: quantiles.length > 0 ? quantiles.map(part) : [part(mean)] };
           },
-          baselines: rivals.map(({ at, ...of }) => ({ ...of, at: (i: number) => at(split.test[i]) })),
+          baselines: rivals.map((rival) => ({ ...rival, at: (i: number) => rival.at(split.test[i]) })),
           weights: cellWeights(pairs.grid),
           columns: pairs.grid.columns,
           ...(isRain && { seeps: rainClimate(split.train.map(truth), config.downscale.dryUpTo) }),

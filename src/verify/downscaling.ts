@@ -14,7 +14,7 @@
 import { type DownscaleBaseline, type Guess } from "../tasks/downscale/baselines.js";
 import { blockLength, type Draw, drawBlocks, interval, resampledSums } from "./bootstrap.js";
 import type { ScoreRow } from "./rows.js";
-import { eventFractions } from "./scores/fss.js";
+import { eventFractions, windowMean } from "./scores/fss.js";
 import { type SeepsClimate, seepsCosts, seepsSums } from "./scores/seeps.js";
 
 export interface DownscaleCase {
@@ -148,11 +148,13 @@ function sumsOf({ mean, members }: Guess, truth: Float32Array, given: DownscaleC
     row[SEEPS] = sum;
     row[SEEPS_W] = total;
   }
+  const chance = new Float64Array(truth.length);
+  for (const member of members)
+    for (let i = 0; i < chance.length; i++)
+      chance[i] += member[i] !== member[i] || truth[i] !== truth[i] ? NaN : Number(member[i] > fss.threshold) / n;
   fss.windows.forEach((window, k) => {
-    const share = (field: ArrayLike<number>) => eventFractions(field, fss.threshold, { window, columns });
-    const po = share(truth);
-    const pf = new Float64Array(po.length);
-    for (const member of members) share(member).forEach((p, i) => (pf[i] += p / n));
+    const pf = windowMean(chance, { window, columns });
+    const po = eventFractions(truth, fss.threshold, { window, columns });
     po.forEach((o, i) => {
       const d = pf[i] - o;
       if (d !== d) return;

@@ -53,13 +53,18 @@ export function addFractions(
 export function eventFractions(
   field: ArrayLike<number>,
   threshold: number | ArrayLike<number>,
-  { window, columns, wrap = false }: WindowOptions,
+  options: WindowOptions,
 ): Float64Array {
-  const rows = field.length / columns;
-  const half = (window - 1) / 2;
   const limit = (i: number) => (typeof threshold === "number" ? threshold : threshold[i]);
   const event = Float64Array.from(field, (x, i) => (x !== x ? NaN : Number(x > limit(i))));
+  return windowMean(event, options);
+}
+
+/** Mean over the window around each cell, of events or of their chances; a window with a missing cell is missing. */
+export function windowMean(event: Float64Array, { window, columns, wrap = false }: WindowOptions): Float64Array {
   if (window === 1) return event;
+  const rows = event.length / columns;
+  const half = (window - 1) / 2;
   const along = boxMean(event, rows, columns, half, 1, columns);
   const box = boxMean(along, columns, rows, half, columns, 1);
   for (let i = 0; i < rows; i++)
