@@ -13,9 +13,11 @@ export function gradientGraph(loss: Tensor, trained: readonly Tensor[]): Uint8Ar
   const { graph } = loss;
   const grads = gradients(loss, trained);
   const outputs = new Map<string, Tensor>([["loss", loss]]);
-  trained.forEach((p, i) =>
-    outputs.set(`gradient/${p.name}`, addTo(graph.input(`sum/${p.name}`, "float32", p.shape), grads[i])),
-  );
+  const known = new Map(graph.inputs.map((t) => [t.name, t])); // a second trainer on the same graph finds the first one's
+  trained.forEach(({ name, shape }, i) => {
+    const sum = known.get(`sum/${name}`) ?? graph.input(`sum/${name}`, "float32", shape);
+    outputs.set(`gradient/${name}`, addTo(sum, grads[i]));
+  });
   return exportOnnx(graph, { outputs });
 }
 

@@ -60,19 +60,19 @@ describe("createTrainer", () => {
   it("gives the one replica's step from two, and the same bits every time, resumed or not", async () => {
     const runtime = await openRuntime({ threads: 2 });
     const optimiser = chain(adamW(), trackAverage(0.9));
-    const task = () => regression({ rows: rows / 4 });
+    const task = regression({ rows: rows / 4 });
     const cut = (a: typeof x, i: number) =>
       float32([rows / 4, a.shape[1]], a.data.subarray((i * a.data.length) / 4, ((i + 1) * a.data.length) / 4));
     const batches = [0, 1, 2, 3].map((i) => ({ x: cut(x, i), y: cut(y, i) }));
     const run = async (options: { replicas?: number }, breakAfter = Infinity) => {
-      let trainer = await createTrainer(runtime, { ...task(), optimiser, clipNorm: 0.5, ...options });
+      let trainer = await createTrainer(runtime, { ...task, optimiser, clipNorm: 0.5, ...options });
       const losses: number[] = [];
       for (let i = 0; i < 6; i++) {
         losses.push((await trainer.train(batches, { learningRate: 0.01 })).loss);
         if (i + 1 !== breakAfter) continue;
         const saved = { parameters: await trainer.parameters(), state: await trainer.state() };
         await trainer.close();
-        trainer = await createTrainer(runtime, { ...task(), optimiser, clipNorm: 0.5, ...saved, ...options });
+        trainer = await createTrainer(runtime, { ...task, optimiser, clipNorm: 0.5, ...saved, ...options });
       }
       const end = {
         losses,
