@@ -42,9 +42,16 @@ async function error(rule: string, hostile: "label-flip" | Spoil | undefined): P
   return scores.reduce((s, v) => s + v, 0) / scores.length;
 }
 
+/** Mean error of the honest sites with the model the run begins with. */
+async function untrained(): Promise<number> {
+  const honest = Array.from({ length: 7 }, (_, i) => linearTrainer({ seed: 3 + i }));
+  const scores = await Promise.all(honest.map(async (t) => (await t.evaluate(linearModel()))[0].value));
+  return scores.reduce((s, v) => s + v, 0) / scores.length;
+}
+
 describe("like sites, three of ten hostile", () => {
-  const start = 1.15;
   it.each(Object.entries(ATTACKS))("%s", async (name, attack) => {
+    const start = await untrained();
     const clean = await error("mean", undefined);
     const kept = async (rule: string): Promise<number> => (start - (await error(rule, attack))) / (start - clean);
     for (const rule of ["geometric-median", "trimmed-mean", "nnm+trimmed-mean", "arc+nnm+trimmed-mean"])

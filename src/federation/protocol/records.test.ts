@@ -19,11 +19,22 @@ const record: RoundRecord = {
   seconds: 12.34,
   invited: 3,
   sites: [
-    { site: "a", samples: 100, bytes: 20_000, seconds: 10, staleness: 0, norm: 1, skill: skill(2, 1) },
+    {
+      site: "a",
+      samples: 100,
+      bytes: 20_000,
+      seconds: 10,
+      staleness: 0,
+      norm: 1,
+      agreement: 0.9,
+      contribution: 0.75,
+      skill: skill(2, 1),
+    },
     { site: "b", samples: 10, bytes: 20_000, seconds: 11, staleness: 1, norm: 1, skill: skill(4, 3) },
   ],
   refused: { c: "the update holds values that are not finite" },
   step: 0.5,
+  unguarded: ["var.sst"],
   bytes: 40_000,
   fullBytes: 400_000,
   epsilon: 1.5,
@@ -33,12 +44,14 @@ describe("records", () => {
   it("shows a round as a table", () => {
     expect(roundTable(record)).toBe(
       `round 3 of valley: 2 of 3 sites, 40.0 kB in 12.3 s, epsilon 1.50 so far
-site  samples  sent     seconds  age  rmse alone  together             personal
-a     100      20.0 kB  10.0     0    2.000       1.000 [0.900, 1.10]  1.000
-b     10       20.0 kB  11.0     1    4.000       3.000 [2.90, 3.10]   3.000
+site  samples  sent     seconds  age  agrees  share  rmse alone  together             personal
+a     100      20.0 kB  10.0     0    0.90    75 %   2.000       1.000 [0.900, 1.10]  1.000
+b     10       20.0 kB  11.0     1    -       -      4.000       3.000 [2.90, 3.10]   3.000
+gain over alone: mean 37.5 %, least 25.0 %, evenness 0.96
+no rule guards 1 arrays that few sites train: var.sst
 refused c: the update holds values that are not finite`,
     );
-    expect(roundTable({ ...record, sites: [], refused: {}, void: "1 of 3 came" })).toBe(
+    expect(roundTable({ ...record, sites: [], unguarded: [], refused: {}, void: "1 of 3 came" })).toBe(
       "round 3 of valley: void: 1 of 3 came",
     );
   });
@@ -48,7 +61,7 @@ refused c: the update holds values that are not finite`,
       gains: { a: 0.5, b: 0.25 },
       mean: 0.375,
       worst: 0.25,
-      jain: 0.5625 / (2 * 0.3125),
+      jain: 1.25 ** 2 / (2 * (0.5 ** 2 + 0.75 ** 2)),
     });
   });
 

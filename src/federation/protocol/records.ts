@@ -93,20 +93,34 @@ export const readableBytes = (bytes: number): string => {
   return `${(bytes / 1000 ** unit).toPrecision(3)} ${["B", "kB", "MB", "GB"][unit]}`;
 };
 
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
 /** A round as a table for the terminal. */
 export function roundTable(record: RoundRecord): string {
   const metric = record.sites.find(({ skill }) => skill?.together[0])?.skill?.together[0]?.metric ?? "skill";
-  const header = ["site", "samples", "sent", "seconds", "age", `${metric} alone`, "together", "personal"];
-  const lines = record.sites.map((s) => [
-    s.site,
-    `${s.samples}`,
-    readableBytes(s.bytes),
-    s.seconds.toFixed(1),
-    `${s.staleness}`,
-    score(s.skill?.alone),
-    score(s.skill?.together),
-    score(s.skill?.personal),
-  ]);
+  const groups = Object.entries(record.groups ?? {});
+  const columns: [string, (s: SiteRecord) => string][] = [
+    ["site", (s) => s.site],
+    ...(groups.length > 0
+      ? [
+          ["group", (s) => groups.find(([, sites]) => sites.includes(s.site))?.[0] ?? "-"] as [
+            string,
+            (s: SiteRecord) => string,
+          ],
+        ]
+      : []),
+    ["samples", (s) => `${s.samples}`],
+    ["sent", (s) => readableBytes(s.bytes)],
+    ["seconds", (s) => s.seconds.toFixed(1)],
+    ["age", (s) => `${s.staleness}`],
+    ["agrees", (s) => (s.agreement === undefined ? "-" : s.agreement.toFixed(2))],
+    ["share", (s) => (s.contribution === undefined ? "-" : `${(100 * s.contribution).toFixed(0)} %`)],
+    [`${metric} alone`, (s) => score(s.skill?.alone)],
+    ["together", (s) => score(s.skill?.together)],
+    ["personal", (s) => score(s.skill?.personal)],
+  ];
+  const header = columns.map(([title]) => title);
+  const lines = record.sites.map((s) => columns.map(([, cell]) => cell(s)));
   const widths = header.map((h, i) => Math.max(h.length, ...lines.map((line) => line[i].length)));
   const text = [header, ...lines].map((line) =>
     line
@@ -114,14 +128,28 @@ export function roundTable(record: RoundRecord): string {
       .join("  ")
       .trimEnd(),
   );
+  const { gains, mean, worst, jain } = fairness(record);
+  const gained =
+    Object.keys(gains).length > 1
+      ? [`gain over alone: mean ${percent(mean)}, least ${percent(worst)}, evenness ${jain.toFixed(2)}`]
+      : [];
+  const rare = record.unguarded?.length
+    ? [
+        `no rule guards ${record.unguarded.length} arrays that few sites train: ${record.unguarded.slice(0, 4).join(", ")}`,
+      ]
+    : [];
   const refused = Object.entries(record.refused).map(([site, reason]) => `refused ${site}: ${reason}`);
   const privacy = record.epsilon === null ? "" : `, epsilon ${record.epsilon.toFixed(2)} so far`;
   const outcome = record.void
     ? `void: ${record.void}`
     : `${record.sites.length} of ${record.invited} sites, ${readableBytes(record.bytes)} in ${record.seconds.toFixed(1)} s${privacy}`;
-  return [`round ${record.round} of ${record.run}: ${outcome}`, ...(record.sites.length ? text : []), ...refused].join(
-    "\n",
-  );
+  return [
+    `round ${record.round} of ${record.run}: ${outcome}`,
+    ...(record.sites.length ? text : []),
+    ...gained,
+    ...rare,
+    ...refused,
+  ].join("\n");
 }
 
 /** The hub's figures for Prometheus (text format 0.0.4). */
@@ -160,11 +188,15 @@ export function prometheusText(records: readonly RoundRecord[]): string {
       "Bytes of updates received.",
       total((r) => r.bytes),
     ),
+    line("skill_gain_mean", "gauge", "Mean gain over training alone, of the sites that say.", fairness(last).mean),
     ...(last.epsilon === null ? [] : [line("epsilon", "gauge", "Privacy spent.", last.epsilon)]),
   ].join("");
 }
 
-/** How unequal the sites' gains over training alone are: mean, worst, and Jain's index of the gains (1: all gain the same). */
+/**
+ * How unequal the sites' gains over training alone are: mean, least, and Jain's index of the errors left (1: all sites are
+ * served equally; 1/n: one alone is). An error here is that of the shared model over that of the site alone.
+ */
 export function fairness(record: RoundRecord): {
   gains: Record<string, number>;
   mean: number;
@@ -181,11 +213,12 @@ export function fairness(record: RoundRecord): {
   );
   const values = Object.values(gains);
   const sum = values.reduce((s, v) => s + v, 0);
-  const squares = values.reduce((s, v) => s + v * v, 0);
+  const left = values.map((v) => 1 - v);
+  const squares = left.reduce((s, v) => s + v * v, 0);
   return {
     gains,
     mean: sum / Math.max(values.length, 1),
-    worst: Math.min(...values),
-    jain: squares > 0 ? sum ** 2 / (values.length * squares) : 1,
+    worst: values.length > 0 ? Math.min(...values) : 0,
+    jain: squares > 0 ? left.reduce((s, v) => s + v, 0) ** 2 / (values.length * squares) : 1,
   };
 }
