@@ -4,6 +4,7 @@ import path from "node:path";
 import { writeWhole } from "../data/files.node.js";
 import { type Climate, climateFeatures, describeClimate, measureClimate } from "../simulator/climate.js";
 import { climatePlots } from "../simulator/climate-plots.js";
+import { PRESSURE_LEVELS } from "../simulator/config.js";
 import { OBSERVED } from "../simulator/observed.js";
 import { commandWith, numeric } from "./options.js";
 import { bar, output, timeLeft } from "./output.js";
@@ -35,12 +36,15 @@ export const climateCommand = (): Command =>
       const out = output(flags);
       const { config, restart } = await startingPoint(flags);
       const began = performance.now();
-      const climate = await measureClimate(config, {
-        years: flags.years,
-        restart,
-        onDay: (day, days) =>
-          out.progress(`${bar(day / days)} day ${day} of ${days}  ${timeLeft(began, day / days)} left`),
-      });
+      const climate = await measureClimate(
+        { ...config, pressureLevels: PRESSURE_LEVELS },
+        {
+          years: flags.years,
+          restart,
+          onDay: (day, days) =>
+            out.progress(`${bar(day / days)} day ${day} of ${days}  ${timeLeft(began, day / days)} left`),
+        },
+      );
       const plots = climatePlots(climate);
       const text = describeClimate(climate);
       await writeWhole(flags.out, page(climate, plots, text));

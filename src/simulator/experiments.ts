@@ -48,6 +48,7 @@ async function spunUp(config: SimulationConfig): Promise<Saved> {
     air.step();
     if (s % Math.ceil(perDay) === 0) await pause();
   }
+  air.fields([], []); // empties the rain gauge
   return air.save();
 }
 

@@ -51,6 +51,14 @@ describe("a simulation as a dataset", () => {
       expect((await variable(data, name).read()).data.every(Number.isFinite as never), name).toBe(true);
   });
 
+  it("rain is that since the output before: none at the first, however long the spin-up", async () => {
+    const rain: number[] = [];
+    for await (const { fields } of simulate({ ...SHORT, model: "moist", truncation: 15, levels: 5, spinupDays: 2 }))
+      rain.push(Math.max(...fields["total_precipitation"]));
+    expect(rain[0]).toBe(0);
+    expect(Math.min(...rain.slice(1))).toBeGreaterThan(0.1);
+  });
+
   it("a run cut in two and written to a restart file between equals an unbroken one", async () => {
     for (const model of ["dry", "shallow-water", "moist"] as const) {
       const config = { ...SHORT, model, ...(model === "moist" ? { truncation: 15, levels: 5 } : {}) };

@@ -195,6 +195,10 @@ export async function* simulate(
     }
   };
 
+  if (!restart || air.steps < spinup) {
+    await advanceTo(spinup);
+    air.fields([], []); // the spin-up's rain is nobody's
+  }
   const first = restart ? firstOutput(config, restart) : 0;
   for (let i = first; i < times.length; i++) {
     const step = spinup + i * perOutput;
