@@ -32,9 +32,15 @@ export async function keepReplica(
   return { runtime, parameters: kept, sums };
 }
 
-/** How many replicas share out that many micro-batches on that many threads when nobody says: all get equally many. */
-export function replicasFor(microBatches: number, threads: number): number {
-  for (let count = Math.min(microBatches, threads); count > 1; count--) if (microBatches % count === 0) return count;
+/** More replicas than these only take more memory: operators then run well on the threads that each has. */
+const MOST = 8;
+
+/** How many replicas share out that many micro-batches when nobody says: at most a thread each, and all get equally many. */
+export function replicasFor(microBatches: number, runtime: Pick<Runtime, "device" | "threads" | "peers">): number {
+  const { device, threads } = runtime;
+  if (device !== "cpu" || !runtime.peers) return 1; // an accelerator's operators fill it, one micro-batch at a time
+  for (let count = Math.min(microBatches, threads, MOST); count > 1; count--)
+    if (microBatches % count === 0) return count;
   return 1;
 }
 

@@ -5,6 +5,7 @@ import { float32 } from "../tensor/ndarray.js";
 import { random } from "../tensor/random.js";
 import { adamW, chain, trackAverage } from "./optimiser.js";
 import { initialise, scope, truncatedNormal, zero } from "./parameters.js";
+import { replicasFor } from "./replicas.js";
 import { openInline, openRuntime } from "./runtime.node.js";
 import { createTrainer, type TrainerState } from "./train.js";
 
@@ -91,6 +92,14 @@ describe("createTrainer", () => {
     expect(await run({})).toEqual(two);
     expect(await run({}, 3)).toEqual(two);
     await runtime.close();
+  });
+
+  it("shares micro-batches out equally, one a thread at most", () => {
+    const count = (microBatches: number, threads: number, device = "cpu") =>
+      replicasFor(microBatches, { device, threads, peers: async () => [] });
+    expect([count(8, 2), count(6, 4), count(7, 4), count(1, 4), count(64, 64)]).toEqual([2, 3, 1, 1, 8]);
+    expect(count(8, 2, "cuda")).toBe(1);
+    expect(replicasFor(8, { device: "cpu", threads: 2 })).toBe(1); // one thread of compute
   });
 
   it("refuses replicas where there is one thread of compute", async () => {

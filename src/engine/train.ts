@@ -37,8 +37,8 @@ export interface TrainerOptions {
   /** State saved by `state()`, to go on from. */
   state?: TrainerState;
   /**
-   * How many micro-batches are worked on at once, each on an equal part of the runtime's threads. Where left out, as many as
-   * there are threads, if the first step's micro-batches share out equally among them. Sums of another number of replicas are
+   * How many micro-batches are worked on at once, each on an equal part of the runtime's threads. Where left out, one a thread of
+   * a CPU (at most 8), as far as the first step's micro-batches share out equally. Sums of another number of replicas are
    * rounded otherwise: a run that is to be repeated to the bit keeps the number.
    */
   replicas?: number;
@@ -116,7 +116,7 @@ export async function createTrainer(runtime: Runtime, options: TrainerOptions): 
 
   /** Opened by the first step, which tells how many micro-batches there are to share out. */
   const openAll = async (microBatches: number): Promise<{ team: Team; normSession: Session }> => {
-    const size = options.replicas ?? (runtime.peers ? replicasFor(microBatches, runtime.threads) : 1);
+    const size = options.replicas ?? replicasFor(microBatches, runtime);
     const team = await openTeam(first, { model, size, trained });
     return { team, normSession: await runtime.load(normGraph(trained, size)) };
   };
