@@ -70,7 +70,7 @@ export async function pair(forecastData: Dataset, truthData: Dataset, options: P
     );
   const lastValid = Math.max(...startTimes) + Math.max(...leadHours) * MS_PER_HOUR;
   const names = channels.map((c) => c.name);
-  const range = [options.from ?? -Infinity, lastValid + 1] as const;
+  const range = [Math.min(options.from ?? -Infinity, ...startTimes), lastValid + 1] as const;
   if (!truthTimes.values.some((t) => t >= range[0] && t < range[1])) throw noOverlap();
   const atStations = scattered
     ? await pairStations(forecast, truthSet, channels, { ...options.stations, times: range, rows })

@@ -8,6 +8,7 @@ import { ndarray, type NdArray } from "../tensor/ndarray.js";
 import { memoryRows } from "../tensor/rows.js";
 import { decodeSafetensors, encodeSafetensors } from "../tensor/safetensors.js";
 import { CellSums } from "./cell-sums.js";
+import { scoresOfGroup } from "./measures/state.js";
 import { type ChannelPlan, planChannel } from "./metrics.js";
 import { SumTable } from "./sum-table.js";
 import type { BreakdownRow, Verification, VerificationMeta } from "./verify.js";
@@ -58,7 +59,7 @@ export function savedSums(of: Verification): Uint8Array {
     ["latitude", ndarray("float64", [of.latitudes.length], of.latitudes)],
     ["longitude", ndarray("float64", [of.longitudes.length], of.longitudes)],
   ];
-  meta.variables.forEach(({ name }, c) => {
+  [...meta.variables, ...meta.groups].forEach(({ name }, c) => {
     const width = sums.widths[c];
     const shape = [meta.leadHours.length, regions.length, startTimes.length];
     const there = new Uint8Array(shape[0] * shape[1] * shape[2]);
@@ -74,6 +75,7 @@ export function savedSums(of: Verification): Uint8Array {
       }
     tensors.push([`sums/${name}`, ndarray("float64", [...shape, width], rows)]);
     tensors.push([`there/${name}`, ndarray("uint8", shape, there)]);
+    if (c >= meta.variables.length) return;
     const errors = cells.leads.map((lead) => cells.raw(c, lead, 0));
     const data = new Float32Array(errors.reduce((n, x) => n + x.length, 0));
     errors.forEach((x, k) => data.set(x, k * x.length));
@@ -105,13 +107,14 @@ export function loadVerification(scores: SavedScores, bytes: Uint8Array, source:
       throw new FoehnError(`${source}: '${metric}' cannot be read again (${why}); verify the forecast anew`);
     });
   });
-  const widths = plans.map((plan) => plan.width);
+  const groups = meta.groups.map(({ name }) => scoresOfGroup(name));
+  const widths = [...plans, ...groups].map(({ width }) => width);
   const sums = new SumTable(widths, meta.leadHours.length, regions.length, starts.length, [""], memoryRows);
   const cellLeads = (metadata["cell_leads"] ?? "").split(" ").filter(Boolean).map(Number);
   const [latitudes, longitudes] = [numbers("latitude"), numbers("longitude")];
   const count = layout.scattered ? latitudes.length : latitudes.length * longitudes.length;
   const cells = new CellSums(meta.variables.length, cellLeads, 1, count, memoryRows);
-  meta.variables.forEach(({ name }, c) => {
+  [...meta.variables, ...meta.groups].forEach(({ name }, c) => {
     const [values, there] = [numbers(`sums/${name}`), numbers(`there/${name}`)];
     for (let l = 0; l < meta.leadHours.length; l++)
       for (let r = 0; r < regions.length; r++)
@@ -119,6 +122,7 @@ export function loadVerification(scores: SavedScores, bytes: Uint8Array, source:
           const at = (l * regions.length + r) * starts.length + s;
           if (there[at]) sums.add(c, l, r, s, [values.slice(at * widths[c], (at + 1) * widths[c])]);
         }
+    if (c >= meta.variables.length) return;
     const errors = tensors.get(`cells/${name}`)!.data as Float32Array;
     const size = errors.length / cellLeads.length;
     cellLeads.forEach((lead, k) => cells.restore(c, lead, 0, errors.subarray(k * size, (k + 1) * size)));
@@ -129,5 +133,6 @@ export function loadVerification(scores: SavedScores, bytes: Uint8Array, source:
   return {
     ...{ meta, rows, comparisons, breakdown, latitudes, longitudes, stations, cells, sums, plans, regions },
     ...{ drawnLeads: layout.drawnLeads, cases: [], spectra: [], startTimes: starts, wraps: layout.wraps },
+    groupScores: groups.map(({ scores: of }) => of),
   };
 }

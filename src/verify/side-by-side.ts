@@ -50,6 +50,17 @@ export function sideBySide(a: Verification, b: Verification, options: SideBySide
     const cb = b.meta.variables.findIndex((v) => v.name === variable.name);
     if (cb < 0) return;
     const { scores, translate } = translation(a, ca, b, cb);
+    compare(variable.name, ca, cb, scores, translate);
+  });
+
+  function compare(
+    channel: string,
+    ca: number,
+    cb: number,
+    scores: readonly Score[],
+    translate: (row: Row) => Row,
+    loss?: (row: Row) => number,
+  ): void {
     a.meta.leadHours.forEach((lead, la) => {
       const lb = b.meta.leadHours.indexOf(lead);
       if (lb < 0) return;
@@ -58,7 +69,7 @@ export function sideBySide(a: Verification, b: Verification, options: SideBySide
         if (rb < 0) return;
         const [ours, theirs] = sameStarts(a, [ca, la, ra], b, [cb, lb, rb]);
         if (ours.length === 0) return;
-        const [of, level] = variable.name.split("@");
+        const [of, level] = channel.split("@");
         const part = rowsOf(
           {
             variable: of,
@@ -68,6 +79,7 @@ export function sideBySide(a: Verification, b: Verification, options: SideBySide
             forecast: ours,
             baselines: new Map(),
             ensembles: new Map([[name, theirs.map(translate)]]),
+            loss,
           },
           // The rival is a forecast like the first: it has every score that both rows hold.
           { ...common, scores: scores.map((score) => ({ ...score, needsEnsemble: false, probabilistic: true })) },
@@ -76,6 +88,19 @@ export function sideBySide(a: Verification, b: Verification, options: SideBySide
         comparisons.push(...part.comparisons);
       });
     });
+  }
+  a.meta.groups.forEach((group, ga) => {
+    const gb = b.meta.groups.findIndex((g) => g.name === group.name);
+    if (gb < 0) return;
+    const [ca, cb] = [a.meta.variables.length + ga, b.meta.variables.length + gb];
+    compare(
+      group.name,
+      ca,
+      cb,
+      a.groupScores[ga],
+      (row) => row,
+      (row) => row[1] / row[0],
+    );
   });
   if (rows.length === 0)
     throw new FoehnError(

@@ -136,6 +136,8 @@ export interface Verification {
   /** What every score was made from, a row a start, so that two forecasts can be compared start by start. */
   readonly sums: SumTable;
   readonly plans: readonly ChannelPlan[];
+  /** By group, in the order of `meta.groups`. */
+  readonly groupScores: readonly (readonly Score[])[];
   /** Of each start, in milliseconds. */
   readonly startTimes: Float64Array;
   readonly regions: readonly string[];
@@ -347,6 +349,7 @@ export async function verifyForecast(options: VerifyOptions): Promise<Verificati
     spectra,
     sums: table,
     plans: kept,
+    groupScores: groups.map((group) => group.scores),
     startTimes: Float64Array.from(starts, (start) => start.time),
     regions,
   };
@@ -430,7 +433,8 @@ function contextOf(
     wraps: goesAround(truth),
     scattered: truth.scattered ?? false,
     limitOf(event: EventLimit) {
-      if (!event.quantile) return event.limit;
+      // Fields are single precision: 0.1 must not exceed 0.1.
+      if (!event.quantile) return Math.fround(event.limit);
       const key = eventKey(event);
       if (!limits.has(key)) {
         enough(`The quantile ${event.limit} of each cell`);

@@ -29,8 +29,9 @@ export const seepsFamily: Family = {
   form: "seeps",
   title: () => "SEEPS (dry, light or heavy; 0 perfect, 1 no skill)",
   make({ name }, context) {
-    const dryUpTo = millimetres(DRY, context);
-    if (dryUpTo === undefined) return `'${name}' is a score of precipitation`;
+    const limit = millimetres(DRY, context);
+    if (limit === undefined) return `'${name}' is a score of precipitation`;
+    const dryUpTo = Math.fround(limit); // as the fields, so that what equals the limit is dry
     return {
       measure: {
         key: "seeps",

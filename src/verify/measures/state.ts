@@ -95,6 +95,27 @@ const score = (name: string, formula: string, rest: Pick<Score, "units" | "bette
   ...rest,
 });
 
+const WIND_SCORES: readonly Score[] = [
+  score("wind-rmse", "sqrt(mean_t <(f_u - o_u)^2 + (f_v - o_v)^2>)", {
+    units: "field",
+    better: "low",
+    source: "WeatherBench 2 `WindVectorRMSE`",
+    value: (s) => Math.sqrt(s[1] / s[0]),
+  }),
+  score("wind-direction", "mean |turn| where both blow at 2 m/s or more, degrees", {
+    units: "1",
+    better: "low",
+    source: "COST Action 732, Model evaluation guidance",
+    value: (s) => s[2] / s[3],
+  }),
+  score("wind-speed-bias", "mean_t <|f| - |o|>", {
+    units: "field",
+    better: 0,
+    source: "WeatherBench 2 `Bias` of speed",
+    value: (s) => s[4] / s[0],
+  }),
+];
+
 function windGroup(u: Known, v: Known, level: number | null): Group {
   return {
     variable: "wind",
@@ -103,26 +124,7 @@ function windGroup(u: Known, v: Known, level: number | null): Group {
     units: "m s-1",
     width: 5,
     of: "mean",
-    scores: [
-      score("wind-rmse", "sqrt(mean_t <(f_u - o_u)^2 + (f_v - o_v)^2>)", {
-        units: "field",
-        better: "low",
-        source: "WeatherBench 2 `WindVectorRMSE`",
-        value: (s) => Math.sqrt(s[1] / s[0]),
-      }),
-      score("wind-direction", "mean |turn| where both blow at 2 m/s or more, degrees", {
-        units: "1",
-        better: "low",
-        source: "COST Action 732, Model evaluation guidance",
-        value: (s) => s[2] / s[3],
-      }),
-      score("wind-speed-bias", "mean_t <|f| - |o|>", {
-        units: "field",
-        better: 0,
-        source: "WeatherBench 2 `Bias` of speed",
-        value: (s) => s[4] / s[0],
-      }),
-    ],
+    scores: WIND_SCORES,
     add(places, forecast, truth, weights) {
       const [f, o] = [forecast, truth].map((of) => ({ u: u.convert(of(u.channel)), v: v.convert(of(v.channel)) }));
       const there = weights.map((w, i) =>
@@ -146,6 +148,21 @@ function windGroup(u: Known, v: Known, level: number | null): Group {
 const asTheTruth = (name: string, formula: string, source: string): Score =>
   score(name, formula, { units: "1", better: 1, source, value: (s) => Math.sqrt(s[1] / s[2]) });
 
+const GEOSTROPHIC_SCORES: readonly Score[] = [
+  asTheTruth(
+    "imbalance:geostrophic",
+    "rms of the wind less the geostrophic wind, forecast over truth, beyond 20 degrees (1: as in nature)",
+    "Holton, An Introduction to Dynamic Meteorology, 3.2; Bonavita 2024, GRL 51",
+  ),
+];
+const HYDROSTATIC_SCORES: readonly Score[] = [
+  asTheTruth(
+    "imbalance:hydrostatic",
+    "rms of thickness - R T / g ln(p1 / p2), forecast over truth (1: as in nature)",
+    "Holton, An Introduction to Dynamic Meteorology, 1.4; ChaosBench (Nathaniel et al. 2024)",
+  ),
+];
+
 function geostrophicGroup(z: Known, u: Known, v: Known, grid: States): Group {
   const sums = (of: StateOf, weights: Float64Array) => {
     const height = z.convert(of(z.channel));
@@ -159,13 +176,7 @@ function geostrophicGroup(z: Known, u: Known, v: Known, grid: States): Group {
     units: "1",
     width: 3,
     of: "member",
-    scores: [
-      asTheTruth(
-        "imbalance:geostrophic",
-        "rms of the wind less the geostrophic wind, forecast over truth, beyond 20 degrees (1: as in nature)",
-        "Holton, An Introduction to Dynamic Meteorology, 3.2; Bonavita 2024, GRL 51",
-      ),
-    ],
+    scores: GEOSTROPHIC_SCORES,
     add(places, forecast, truth, weights) {
       const [f, o] = [sums(forecast, weights), sums(truth, weights)];
       if (f.total === 0 || o.total === 0) return;
@@ -198,13 +209,7 @@ function hydrostaticGroup(z: readonly Known[], t: readonly Known[], pressures: r
     units: "1",
     width: 3,
     of: "member",
-    scores: [
-      asTheTruth(
-        "imbalance:hydrostatic",
-        "rms of thickness - R T / g ln(p1 / p2), forecast over truth (1: as in nature)",
-        "Holton, An Introduction to Dynamic Meteorology, 1.4; ChaosBench (Nathaniel et al. 2024)",
-      ),
-    ],
+    scores: HYDROSTATIC_SCORES,
     add(places, forecast, truth, weights) {
       const [f, o] = [square(forecast, weights), square(truth, weights)];
       if (f + o !== f + o) return;
@@ -218,6 +223,22 @@ const BUDGETS = [
   ["vapour", "budget:vapour", "kg m-2"],
   ["energy", "budget:energy", "J m-2"],
 ] as const;
+
+const BUDGET_SCORES: readonly Score[] = BUDGETS.map(([, name, units], k) =>
+  score(name, `mean over the area and starts of the column total, forecast minus truth, ${units}`, {
+    units: "1",
+    better: 0,
+    source: "Trenberth 1991, J. Climate 4; levels by the trapezoidal rule",
+    value: (s) => s[1 + k] / s[0],
+  }),
+);
+
+/** The scores of a group by its name (`wind@500`), and how wide its rows are. */
+export function scoresOfGroup(name: string): { scores: readonly Score[]; width: number } {
+  if (name.startsWith("wind")) return { scores: WIND_SCORES, width: 5 };
+  if (name.startsWith("budget")) return { scores: BUDGET_SCORES, width: 1 + BUDGETS.length };
+  return { scores: name.includes("@") ? GEOSTROPHIC_SCORES : HYDROSTATIC_SCORES, width: 3 };
+}
 
 function budgetGroup(surface: Known, columns: readonly Known[][], levels: readonly number[]): Group {
   // Level values below 1200 are hPa: no atmosphere has so little air that they could be Pa.
@@ -234,14 +255,7 @@ function budgetGroup(surface: Known, columns: readonly Known[][], levels: readon
     units: "",
     width: 1 + BUDGETS.length,
     of: "member",
-    scores: BUDGETS.map(([, name, units], k) =>
-      score(name, `mean over the area and starts of the column total, forecast minus truth, ${units}`, {
-        units: "1",
-        better: 0,
-        source: "Trenberth 1991, J. Climate 4; levels by the trapezoidal rule",
-        value: (s) => s[1 + k] / s[0],
-      }),
-    ),
+    scores: BUDGET_SCORES,
     add(places, forecast, truth, weights) {
       const [f, o] = [of(forecast, weights), of(truth, weights)];
       if (f.energy + o.energy !== f.energy + o.energy) return;

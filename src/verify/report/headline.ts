@@ -51,7 +51,8 @@ export function headline(result: Verification, channel: string, region = firstRe
     return ` [${digits(a)}, ${digits(b)}]`;
   };
   const less = difference.value < 0;
-  const evidence = `At ${lead} h its RMSE is ${digits(model.value)}${between(model)} ${units}; ${best.baseline}, the best baseline there, has ${digits(best.value)} ${units}: ${digits(Math.abs(difference.value))}${between(difference, less ? -1 : 1)} ${units} ${less ? "less" : "more"}, ${Math.abs(100 * (difference.skill ?? 0)).toFixed(0)}\u00a0%.`;
+  const several = meta.variables.length > 1;
+  const evidence = `${several ? `${name}: at` : "At"} ${lead} h its RMSE is ${digits(model.value)}${between(model)} ${units}; ${best.baseline}, the best baseline there, has ${digits(best.value)} ${units}: ${digits(Math.abs(difference.value))}${between(difference, less ? -1 : 1)} ${units} ${less ? "less" : "more"}, ${Math.abs(100 * (difference.skill ?? 0)).toFixed(0)}\u00a0%.`;
   return { claim, evidence };
 }
 

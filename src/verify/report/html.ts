@@ -40,7 +40,10 @@ export function reportHtml(
     );
   });
   const changes = rival
-    ? meta.variables.flatMap((_, channel) => drawnLeads.flatMap((lead) => rivalFigures(result, channel, lead)))
+    ? meta.variables.flatMap((_, channel) => {
+        const all = drawnLeads.map((lead) => rivalFigures(result, channel, lead));
+        return [0, 1].flatMap((kind) => all.flatMap((of) => of.slice(kind, kind + 1)));
+      })
     : [];
   const groups = meta.groups.map((group) => {
     const charts = scoreFigures(result, group.name);
@@ -94,12 +97,24 @@ export function reportHtml(
 </head>
 <body>
 <main>
-${body.join("\n")}
+${onceEach(body.join("\n"))}
 </main>
 <script>${SAVE_SCRIPT}</script>
 </body>
 </html>
 `;
+}
+
+/** Coastlines of maps of one frame are the same line: drawn once and used again, or they would be most of the page. */
+function onceEach(markup: string): string {
+  const known = new Map<string, string>();
+  return markup.replace(/<path class="coast"([^>]*)\/>/g, (line, attributes: string) => {
+    const before = known.get(attributes);
+    if (before) return `<use href="#${before}"/>`;
+    const id = `coast-${known.size}`;
+    known.set(attributes, id);
+    return line.replace("<path", `<path id="${id}"`);
+  });
 }
 
 const heading = ({ name, label, units }: { name: string; label: string; units: string }): string =>

@@ -106,7 +106,7 @@ export function rivalFigures(result: Verification, channel: number, lead: number
     {
       name: fileName("map", name, `${hours}h`, "rmse-change"),
       svg: map({
-        title: `RMSE minus ${rival.name}'s, ${hours} h`,
+        title: `${name}, ${hours} h: RMSE minus ${rival.name}'s`,
         subtitle: `red: worse here (${(100 * worse).toFixed(0)} % of ${result.stations ? "stations" : "cells"})`,
         field: change,
         levels: levelsFor("difference", change),
@@ -119,8 +119,8 @@ export function rivalFigures(result: Verification, channel: number, lead: number
           {
             name: fileName("map", name, `${hours}h`, "flips"),
             svg: map({
-              title: `Became wrong, ${hours} h`,
-              subtitle: `error within ${digits(flips.tolerance)} ${prettyUnits(units)} before, not now: ${(100 * flips.negative).toFixed(1)} % of cases; the reverse ${(100 * flips.positive).toFixed(1)} %`,
+              title: `${name}, ${hours} h: became wrong`,
+              subtitle: `error passed ${digits(flips.tolerance)} ${prettyUnits(units)} in ${(100 * flips.negative).toFixed(1)} % of cases; fell below in ${(100 * flips.positive).toFixed(1)} %`,
               field: Float32Array.from(flips.negativeByCell, (x) => 100 * x),
               levels: levelsFor(
                 "size",

@@ -5,7 +5,12 @@ for (const figure of document.querySelectorAll("figure")) {
   const name = figure.id || "figure";
   const box = document.createElement("figcaption");
   const save = (address, ending) => Object.assign(document.createElement("a"), { href: address, download: name + ending }).click();
-  const source = () => "data:image/svg+xml;charset=utf-8," + encodeURIComponent(svg.outerHTML);
+  const source = () => {
+    const whole = svg.cloneNode(true);
+    for (const use of whole.querySelectorAll("use"))
+      use.replaceWith(document.querySelector(use.getAttribute("href")).cloneNode(true));
+    return "data:image/svg+xml;charset=utf-8," + encodeURIComponent(whole.outerHTML);
+  };
   const button = (words, then) => {
     const made = Object.assign(document.createElement("button"), { type: "button", textContent: words, onclick: then });
     made.setAttribute("aria-label", "save " + name + " as " + words);

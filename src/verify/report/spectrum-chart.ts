@@ -18,21 +18,27 @@ export function spectrumChart(options: {
     (k) => truth[k] > 0 && forecast[k] > 0,
   );
   if (waves.length < 2) return "";
+  // What lies this far below the strongest wave is rounding.
+  const floor = 1e-7 * Math.max(...Array.from(truth).slice(1));
   const powers = waves.flatMap((k) => [truth[k], forecast[k]]);
   const x = scaleLog([1, waves[waves.length - 1]], [margin.left, width - margin.right]);
-  const y = scaleLog([Math.min(...powers), Math.max(...powers)], [height - margin.bottom, margin.top]).nice();
+  const y = scaleLog(
+    [Math.max(floor, Math.min(...powers)), Math.max(...powers)],
+    [height - margin.bottom, margin.top],
+  ).nice();
   const decades = y.ticks().filter((t) => Math.abs(Math.log10(t) - Math.round(Math.log10(t))) < 1e-9);
+  const height0 = height - margin.bottom;
   const path = line<number>(x, (k) => k).digits(1);
   const draw = (of: ArrayLike<number>, stroke: string, strokeWidth: number) =>
     el("path", {
-      d: path.x((k) => x(k)).y((k) => y(of[k]))(waves) ?? "",
+      d: path.x((k) => x(k)).y((k) => Math.min(height0, y(of[k])))(waves) ?? "",
       fill: "none",
       stroke,
       "stroke-width": strokeWidth,
       "stroke-linejoin": "round",
     });
   const last = waves[waves.length - 1];
-  const [atForecast, atTruth] = [y(forecast[last]), y(truth[last])];
+  const [atForecast, atTruth] = [forecast, truth].map((of) => Math.min(height0, y(of[last])));
   const apart = Math.abs(atForecast - atTruth) < 14 ? (atForecast >= atTruth ? 7 : -7) : 0;
   return figure(
     width,
