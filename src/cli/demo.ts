@@ -9,6 +9,7 @@ import { openDataset } from "../data/open.node.js";
 import { openRuntime } from "../engine/runtime.node.js";
 import { type ForecastConfig, parseForecastConfig } from "../tasks/forecast/config.js";
 import { trainRun, writeForecast } from "../tasks/forecast/make.node.js";
+import { addTestScores } from "../tasks/forecast/run.node.js";
 import { formatScores } from "../verify/table.js";
 import { verifyForecast } from "../verify/verify.js";
 import type { CommandFactory } from "./commands.js";
@@ -131,6 +132,7 @@ async function trainForecastVerify(
   });
   await writeVerification(path.join(flags.out, "verification"), result);
   await forecast.close();
+  await addTestScores(run, result.rows);
   // One screen: whole days; the report has every lead
   const days = result.rows.filter((row) => row.lead_hours % 24 === 0);
   return { rows: result.rows, text: formatScores(days, { metrics: ["rmse", "acc:wb2"] }) };

@@ -60,15 +60,24 @@ export function cardText({ data, cost, scores, ...facts }: CardFacts): string {
     }.`,
     `- **Licence:** the model's is for its maker to choose; the data's: ${data.licence ?? "not stated in the file; look at its source before sharing a model made of it"}.`,
     "",
-    "## Scores beside the baselines",
+    SCORES,
     "",
     ...(scores ? tableLines(scores) : ["None yet: `foehn verify` makes them."]),
     "",
-    "## Limits",
+    LIMITS,
     "",
     ...facts.limits.map((limit) => `- ${limit}`),
     "",
   ].join("\n");
+}
+
+const SCORES = "## Scores beside the baselines";
+const LIMITS = "## Limits";
+
+/** The card with another table above the scores it has: those of the test period, once they are known. */
+export function withScores(card: string, table: CardTable): string {
+  const at = card.indexOf(SCORES) + SCORES.length;
+  return `${card.slice(0, at)}\n\n${tableLines(table).join("\n")}\n${card.slice(at)}`;
 }
 
 function tableLines({ note, columns, rows }: CardTable): string[] {

@@ -66,3 +66,32 @@ function scoreTable(scores: readonly CalibrationScore[], hours: number): CardTab
     ]),
   };
 }
+
+/** A score as verification writes it. */
+export interface CardScore {
+  readonly metric: string;
+  readonly variable: string;
+  readonly level: number | null;
+  readonly lead_hours: number;
+  readonly region: string;
+  readonly baseline: string | null;
+  readonly value: number;
+}
+
+/** The test period's root mean square errors beside every baseline's, one row a variable and whole day. */
+export function testTable(scores: readonly CardScore[], period: string): CardTable {
+  const rows = scores.filter((s) => s.metric === "rmse" && s.lead_hours % 24 === 0 && s.region === scores[0].region);
+  const baselines = [...new Set(rows.flatMap(({ baseline }) => (baseline === null ? [] : [baseline])))];
+  const key = (s: CardScore) => `${s.variable}${s.level === null ? "" : `@${s.level}`} ${s.lead_hours}`;
+  return {
+    note: `Root mean square error over the test period (${period}), which nothing was chosen on.`,
+    columns: ["variable", "lead h", "this model", ...baselines],
+    rows: rows
+      .filter(({ baseline }) => baseline === null)
+      .map((own) => [
+        ...key(own).split(" "),
+        own.value,
+        ...baselines.map((name) => rows.find((s) => s.baseline === name && key(s) === key(own))?.value ?? "-"),
+      ]),
+  };
+}

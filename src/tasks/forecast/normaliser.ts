@@ -98,37 +98,26 @@ export function fitNormaliser(
   for (let lead = 1; lead <= leadSteps; lead++) {
     const { from, to } = pairs(series, indices, lead);
     const a = damping.subarray((lead - 1) * size, lead * size);
-    const departuresOf = (visit: (p: number, now: number, later: number) => void) =>
-      from.forEach((i, k) => {
-        const [now, later] = [stateAt(series, i), stateAt(series, to[k])];
-        const [cNow, cLater] = [climatology.at(series.times[i]), climatology.at(series.times[to[k]])];
-        for (let p = 0; p < size; p++) {
-          const [x, y] = [now[p] - cNow[p], later[p] - cLater[p]];
-          if (x === x && y === y) visit(p, x, y);
-        }
-      });
-    if (firstGuess === "damped-anomaly") {
-      const product = new Float64Array(size);
-      const square = new Float64Array(size);
-      departuresOf((p, x, y) => {
-        product[p] += x * y;
-        square[p] += x * x;
-      });
-      for (let p = 0; p < size; p++) a[p] = square[p] > 0 ? product[p] / square[p] : 0;
+    // Sums of x'(t) x'(t + L), of both squares, and how many there are: all that the regression and its error need
+    const [xy, xx, yy, seen] = [0, 0, 0, 0].map(() => new Float64Array(size));
+    for (let k = 0; k < from.length; k++) {
+      const [now, later] = [stateAt(series, from[k]), stateAt(series, to[k])];
+      const [cNow, cLater] = [climatology.at(series.times[from[k]]), climatology.at(series.times[to[k]])];
+      for (let p = 0; p < size; p++) {
+        const x = now[p] - cNow[p];
+        const y = later[p] - cLater[p];
+        const product = x * y;
+        if (product !== product) continue; // one of them is missing
+        xy[p] += product;
+        xx[p] += x * x;
+        yy[p] += y * y;
+        seen[p]++;
+      }
     }
-    const error = new Float64Array(size);
-    const seen = new Float64Array(size);
-    departuresOf((p, x, y) => {
-      error[p] += (y - a[p] * x) ** 2;
-      seen[p]++;
-    });
-    residual.set(
-      floored(
-        error.map((v, p) => Math.sqrt(v / (seen[p] || 1))),
-        cells,
-      ),
-      (lead - 1) * size,
-    );
+    if (firstGuess === "damped-anomaly") for (let p = 0; p < size; p++) a[p] = xx[p] > 0 ? xy[p] / xx[p] : 0;
+    // mean (y - a x)^2
+    const error = yy.map((v, p) => Math.sqrt(Math.max(0, v - 2 * a[p] * xy[p] + a[p] ** 2 * xx[p]) / (seen[p] || 1)));
+    residual.set(floored(error, cells), (lead - 1) * size);
   }
   const { channels: names, units, latitudes, longitudes, calendar } = series;
   return {

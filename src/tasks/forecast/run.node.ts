@@ -11,8 +11,11 @@ import { DataError } from "../../errors.js";
 import type { Parameters } from "../../engine/parameters.js";
 import type { NdArray } from "../../tensor/ndarray.js";
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from "../../tensor/safetensors.js";
+import { formatTime } from "../../earth/time.js";
+import { withScores } from "../card.js";
 import { beginFolder } from "../run-folder.node.js";
 import { packCalibration, unpackCalibration } from "./calibration.js";
+import { type CardScore, testTable } from "./card.js";
 import { type ForecastConfig, parseForecastConfig } from "./config.js";
 import { jumpModel } from "./network.js";
 import { type Normaliser, packNormaliser, unpackNormaliser } from "./normaliser.js";
@@ -181,4 +184,13 @@ export async function openRun(run: string): Promise<ForecastModel> {
     ? unpackCalibration((await readTensors(file(run, "calibration.safetensors"))).tensors)
     : undefined;
   return { config, normaliser, members, calibration };
+}
+
+/** Puts the scores of the test period into the card of a finished run. */
+export async function addTestScores(run: string, scores: readonly CardScore[]): Promise<void> {
+  const { normaliser: n, config } = await openRun(run);
+  const period =
+    config.data.test?.join(" to ") ?? `after ${formatTime(n.trainRange[1], n.calendar)} and the validation period`;
+  const card = await readFile(file(run, "card.md"), "utf8");
+  await writeWhole(file(run, "card.md"), withScores(card, testTable(scores, period)));
 }
