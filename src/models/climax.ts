@@ -4,10 +4,10 @@
  * Positions are added after the variables are drawn together instead of before: the query's weights do not see them either way.
  */
 import { gelu } from "../graph/ops.js";
+import { transformerRefusal } from "./checks.js";
 import { block, dense, norm } from "./layers.js";
 import type { Architecture } from "./model.js";
 import { patchGrid } from "./patches.js";
-import { positionRefusal } from "./position.js";
 import { addCondition, variableStem } from "./stem.js";
 import { variableHeads } from "./tokens.js";
 
@@ -39,8 +39,7 @@ export const climax: Architecture<ClimaxConfig> = {
     dropout: 0.1,
     position: "geographic",
   },
-  check: ({ width, heads, position }) =>
-    width % heads === 0 ? positionRefusal(position) : `width ${width} is not a multiple of its ${heads} heads`,
+  check: transformerRefusal,
   write(p, inputs, config) {
     const { dropout } = inputs;
     const { width } = config;

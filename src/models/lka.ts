@@ -6,6 +6,7 @@
 import { type Scope, values } from "../engine/parameters.js";
 import type { Tensor } from "../graph/graph.js";
 import { add, gelu, mul, reshape, transpose } from "../graph/ops.js";
+import { convolutionalRefusal } from "./checks.js";
 import { convolution, groupNorm, pointwiseConvolution } from "./convolutions.js";
 import { dense } from "./layers.js";
 import type { Architecture, Dropout } from "./model.js";
@@ -24,7 +25,7 @@ export interface LkaConfig {
 export const lka: Architecture<LkaConfig> = {
   name: "lka",
   defaults: { patch: [2, 2], width: 64, depth: 6, ratio: 4, dropout: 0 },
-  check: ({ width }) => (width >= 4 ? undefined : `width ${width} is too small; at least 4`),
+  check: convolutionalRefusal,
   write(p, { fields, condition, channels, global, dropout }, config) {
     const [batch, , height, longitudes] = fields.shape;
     const { width, patch } = config;

@@ -7,10 +7,10 @@ import { type Scope, truncatedNormal } from "../engine/parameters.js";
 import type { Tensor } from "../graph/graph.js";
 import { add, mul, reshape, sub, transpose } from "../graph/ops.js";
 import { float32 } from "../tensor/ndarray.js";
+import { transformerRefusal } from "./checks.js";
 import { block, norm } from "./layers.js";
 import type { Architecture, Dropout } from "./model.js";
 import { patchGrid } from "./patches.js";
-import { positionRefusal } from "./position.js";
 import { addCondition, variableStem } from "./stem.js";
 import { variableHeads } from "./tokens.js";
 import { fromWindows, intoWindows, windowsOf } from "./windows.js";
@@ -45,14 +45,10 @@ export const masked: Architecture<MaskedConfig> = {
     dropout: 0,
     position: "geographic",
   },
-  check: ({ width, heads, hidden, position, window }) =>
-    width % heads !== 0
-      ? `width ${width} is not a multiple of its ${heads} heads`
-      : !(hidden >= 0 && hidden < 1)
-        ? `hidden ${hidden} is not a part of the tokens; take a number from 0 to below 1`
-        : window.some((n) => n < 1 || !Number.isInteger(n))
-          ? `a window of ${window.join(" x ")} tokens is not possible; take whole numbers from 1`
-          : positionRefusal(position),
+  check: (config) =>
+    config.hidden >= 0 && config.hidden < 1
+      ? transformerRefusal(config)
+      : `hidden ${config.hidden} is not a part of the tokens; take a number from 0 to below 1`,
   write(p, inputs, config) {
     const grid = patchGrid(inputs.latitudes.length, inputs.longitudes.length, config.patch);
     const { rows, columns } = grid;

@@ -9,10 +9,11 @@
 import { type Scope, zero } from "../engine/parameters.js";
 import type { Tensor } from "../graph/graph.js";
 import { add, gelu, reshape, transpose } from "../graph/ops.js";
+import { transformerRefusal } from "./checks.js";
 import { block, norm } from "./layers.js";
 import type { Architecture, ModelInputs } from "./model.js";
 import { mapsOf, patchGrid } from "./patches.js";
-import { addPosition, type PositionKind, positionRefusal } from "./position.js";
+import { addPosition, type PositionKind } from "./position.js";
 import { addCondition } from "./stem.js";
 import { addShared, variableDense, variablePatches, variableVectors } from "./tokens.js";
 
@@ -32,8 +33,7 @@ export interface Met2Config {
 export const met2: Architecture<Met2Config> = {
   name: "met2",
   defaults: { patch: [2, 2], width: 64, depth: 3, heads: 4, ratio: 4, dropout: 0, position: "geographic" },
-  check: ({ width, heads, position }) =>
-    width % heads === 0 ? positionRefusal(position) : `width ${width} is not a multiple of its ${heads} heads`,
+  check: transformerRefusal,
   write(p, inputs, config) {
     const { variables, dropout } = inputs;
     const [batch, , height, longitudes] = inputs.fields.shape;

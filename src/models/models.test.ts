@@ -32,7 +32,7 @@ const TINY = { width: 16, depth: 1, heads: 2, dropout: 0 };
 const table: Promises[] = [
   {
     config: { name: "vit", ...TINY, headDepth: 1 },
-    refuses: [{ heads: 3 }, /width 16 is not a multiple of its 3 heads/],
+    refuses: [{ patch: [2, 0] }, /a patch of 2 x 0 points is not possible/],
   },
   {
     config: { name: "unet", width: 8, depth: 1, dropout: 0 },

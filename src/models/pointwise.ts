@@ -26,6 +26,7 @@ import {
 } from "../graph/ops.js";
 import { attention } from "../graph/layers.js";
 import { float32 } from "../tensor/ndarray.js";
+import { transformerRefusal } from "./checks.js";
 import { block, dense, mlp, norm } from "./layers.js";
 import type { Architecture, ModelInputs } from "./model.js";
 import { patchGrid } from "./patches.js";
@@ -48,12 +49,10 @@ export interface PointwiseConfig {
 export const pointwise: Architecture<PointwiseConfig> = {
   name: "pointwise",
   defaults: { patch: [2, 2], width: 128, depth: 4, queryDepth: 1, heads: 4, ratio: 4, dropout: 0 },
-  check: ({ width, heads, queryDepth }) =>
-    width % heads !== 0
-      ? `width ${width} is not a multiple of its ${heads} heads`
-      : queryDepth < 1
-        ? `queryDepth ${queryDepth} leaves the queries without the grid; take at least 1`
-        : undefined,
+  check: (config) =>
+    config.queryDepth >= 1
+      ? transformerRefusal(config)
+      : `queryDepth ${config.queryDepth} leaves the queries without the grid; take at least 1`,
   write(p, inputs, config) {
     const { fields, latitudes, longitudes } = inputs;
     const [batch, , height, width] = fields.shape;

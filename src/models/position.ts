@@ -12,10 +12,6 @@ import type { ModelInputs } from "./model.js";
 import type { PatchGrid } from "./patches.js";
 
 export type PositionKind = "geographic" | "learnt";
-export const positionRefusal = (position: string): string | undefined =>
-  position === "geographic" || position === "learnt"
-    ? undefined
-    : `position '${position}' is not known; take 'geographic' (any grid) or 'learnt' (one grid)`;
 
 /** Waves around a circle: the shortest is of 11 degrees, so that patches a few degrees apart differ clearly. */
 export const WAVES: readonly number[] = [1, 2, 4, 8, 16, 32];

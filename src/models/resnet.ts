@@ -6,6 +6,7 @@
 import type { Scope } from "../engine/parameters.js";
 import type { Tensor } from "../graph/graph.js";
 import { add, emit, float, reshape } from "../graph/ops.js";
+import { convolutionalRefusal } from "./checks.js";
 import { convolution, groupNorm } from "./convolutions.js";
 import { dense } from "./layers.js";
 import type { Architecture } from "./model.js";
@@ -21,7 +22,7 @@ export interface ResnetConfig {
 export const resnet: Architecture<ResnetConfig> = {
   name: "resnet",
   defaults: { width: 64, depth: 8, dropout: 0.1 },
-  check: ({ width }) => (width >= 4 ? undefined : `width ${width} is too small; at least 4`),
+  check: convolutionalRefusal,
   write(p, { fields, condition, channels, global, dropout }, { width, depth, dropout: rate }) {
     const [batch] = fields.shape;
     const layer = (q: Scope, x: Tensor, size: number, extra?: Tensor): Tensor => {

@@ -7,10 +7,10 @@ import type { Scope } from "../engine/parameters.js";
 import type { Tensor } from "../graph/graph.js";
 import { add, gelu, layerNorm, mul, reshape, silu, split } from "../graph/ops.js";
 import { float32 } from "../tensor/ndarray.js";
+import { transformerRefusal } from "./checks.js";
 import { dense, norm, selfAttention } from "./layers.js";
 import type { Architecture, Dropout } from "./model.js";
 import { patchGrid } from "./patches.js";
-import { positionRefusal } from "./position.js";
 import { variableStem } from "./stem.js";
 import { variableHeads } from "./tokens.js";
 
@@ -31,8 +31,7 @@ export interface StormerConfig {
 export const stormer: Architecture<StormerConfig> = {
   name: "stormer",
   defaults: { patch: [2, 2], width: 128, depth: 6, heads: 4, ratio: 4, dropout: 0, position: "geographic" },
-  check: ({ width, heads, position }) =>
-    width % heads === 0 ? positionRefusal(position) : `width ${width} is not a multiple of its ${heads} heads`,
+  check: transformerRefusal,
   write(p, inputs, config) {
     const { condition, dropout } = inputs;
     const { width } = config;

@@ -6,10 +6,10 @@
 import type { Scope } from "../engine/parameters.js";
 import type { Tensor } from "../graph/graph.js";
 import { add, concat, gather, ints, pad, reshape, slice, transpose } from "../graph/ops.js";
+import { transformerRefusal } from "./checks.js";
 import { block, dense, norm } from "./layers.js";
 import type { Architecture, ModelInputs, ModelVariable } from "./model.js";
 import { patchGrid } from "./patches.js";
-import { positionRefusal } from "./position.js";
 import { addCondition, variableStem } from "./stem.js";
 import { variableHeads } from "./tokens.js";
 import { fromWindows, intoWindows, windowBias, windowsOf } from "./windows.js";
@@ -44,12 +44,7 @@ export const swin: Architecture<SwinConfig> = {
     dropout: 0,
     position: "geographic",
   },
-  check: ({ width, heads, position, window }) =>
-    width % heads !== 0
-      ? `width ${width} is not a multiple of its ${heads} heads`
-      : window.some((n) => n < 1 || !Number.isInteger(n))
-        ? `a window of ${window.join(" x ")} tokens is not possible; take whole numbers from 1`
-        : positionRefusal(position),
+  check: transformerRefusal,
   write(p, inputs, config) {
     const grid = patchGrid(inputs.latitudes.length, inputs.longitudes.length, config.patch);
     const { rows, columns } = grid;

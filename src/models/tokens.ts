@@ -4,6 +4,7 @@
  * Parameters carry their variable's name (`embed.2m_temperature.w`), so the graph of any set of variables holds that part of the
  * parameters, and sites with different variables share one model.
  */
+import { GraphError } from "../errors.js";
 import { type Initialiser, type Scope, truncatedNormal, zero } from "../engine/parameters.js";
 import type { Tensor } from "../graph/graph.js";
 import { add, concat, gather, ints, linear, matmul, mul, reshape, softmax, transpose } from "../graph/ops.js";
@@ -17,6 +18,11 @@ export function variablePatches({ fields, variables, global }: ModelInputs, grid
   const { rows, columns, patch } = grid;
   const count = variables.length;
   const each = variables[0].maps.length;
+  const other = variables.find((v) => v.maps.length !== each);
+  if (other)
+    throw new GraphError(
+      `variable '${other.name}' comes with ${other.maps.length} maps, but '${variables[0].name}' with ${each}: give every variable the same`,
+    );
   const own = pickMaps(
     fields,
     variables.flatMap((v) => v.maps),

@@ -6,6 +6,7 @@
 import { type Scope, truncatedNormal } from "../engine/parameters.js";
 import type { Tensor } from "../graph/graph.js";
 import { add, concat, gelu, mul, reshape, split } from "../graph/ops.js";
+import { convolutionalRefusal } from "./checks.js";
 import { convolution, double, groupNorm, halve, pointwiseConvolution } from "./convolutions.js";
 import { dense } from "./layers.js";
 import type { Architecture, Dropout } from "./model.js";
@@ -25,7 +26,7 @@ const CONDITION_WIDTH = 64;
 export const unet: Architecture<UnetConfig> = {
   name: "unet",
   defaults: { width: 32, depth: 4, dropout: 0.1 },
-  check: ({ width }) => (width >= 4 ? undefined : `width ${width} is too small; at least 4`),
+  check: convolutionalRefusal,
   write(p, { fields, condition, channels, global, dropout }, config) {
     const [, , height, longitudes] = fields.shape;
     const { width: w, depth } = config;

@@ -4,6 +4,7 @@
  */
 import { truncatedNormal } from "../engine/parameters.js";
 import { add, gelu, reshape } from "../graph/ops.js";
+import { transformerRefusal } from "./checks.js";
 import { block, dense, norm } from "./layers.js";
 import type { Architecture } from "./model.js";
 import { mapsOf, patchGrid, patchTokens } from "./patches.js";
@@ -26,8 +27,7 @@ export const vit: Architecture<VitConfig> = {
   name: "vit",
   // ClimateLearn's ViT (1.76 M parameters on 5.625 degrees): width 128, depth 8, heads 4, patch 2, head of two hidden layers
   defaults: { patch: [2, 2], width: 128, depth: 8, heads: 4, ratio: 4, headDepth: 2, dropout: 0.1 },
-  check: ({ width, heads }) =>
-    width % heads === 0 ? undefined : `width ${width} is not a multiple of its ${heads} heads`,
+  check: transformerRefusal,
   write(p, { fields, condition, channels, global, dropout }, config) {
     const [batch, , height, longitudes] = fields.shape;
     const { width, patch } = config;
