@@ -6,8 +6,14 @@ const GROUPS: Readonly<Record<string, () => Promise<BenchRow[]>>> = {
     ...(await (await import("./engine.js")).engineRows()),
     ...(await (await import("./unet.js")).unetRows()),
   ],
-  models: async () => (await import("./models.js")).modelRows(),
-  data: async () => (await import("./grib.js")).gribRows(),
+  models: async () => [
+    ...(await (await import("./models.js")).modelRows()),
+    ...(await import("./downscale.js")).downscaleRows(),
+  ],
+  data: async () => [
+    ...(await (await import("./grib.js")).gribRows()),
+    ...(await (await import("./data.js")).dataRows()),
+  ],
   simulator: async () => (await import("./simulator.js")).simulatorRows(),
   verify: async () => (await import("./verify.js")).verifyRows(),
   federation: async () => (await import("./federation.js")).federationRows(),
@@ -19,6 +25,10 @@ if (words[0] === "--vit" || words[0] === "--vit-recompute") {
   process.stdout.write(JSON.stringify(await (await import("./engine.js")).vitFigures({ recompute })));
   process.exit(0);
 }
+if (words[0] === "--convert") {
+  process.stdout.write(JSON.stringify(await (await import("./data.js")).convertFigures(words[1])));
+  process.exit(0);
+}
 if (words[0] === "--unet") {
   process.stdout.write(JSON.stringify(await (await import("./unet.js")).unetFigures()));
   process.exit(0);
@@ -26,6 +36,11 @@ if (words[0] === "--unet") {
 if (words[0] === "--climax" || words[0] === "--climatelearn") {
   const { climaxFigures, climatelearnFigures } = await import("./models.js");
   process.stdout.write(JSON.stringify(await (words[0] === "--climax" ? climaxFigures() : climatelearnFigures())));
+  process.exit(0);
+}
+if (words[0]?.startsWith("--downscale-")) {
+  const { downscaleFigures } = await import("./downscale.js");
+  process.stdout.write(JSON.stringify(await downscaleFigures(words[0] === "--downscale-tiled")));
   process.exit(0);
 }
 const json = words.includes("--json");

@@ -36,6 +36,7 @@ interface ConvertFlags {
   packing?: string;
   bits?: number;
   overwrite?: boolean;
+  cache?: string;
   json?: boolean;
   quiet?: boolean;
 }
@@ -51,7 +52,7 @@ export const command: CommandFactory = () =>
   foehn convert era5.zarr --error t2m=0.01 --keep-bits q=9 --out small.zarr
   foehn convert forecast.nc --grid "47.4,8.5;46.2,6.1" --variables t2m --out stations.csv`,
   )
-    .argument("<data>", "file, directory, pattern or address")
+    .argument("<data>", "file, directory, pattern, address or archive (gfs:2024-01-01T00?step=6&match=PRMSL)")
     .requiredOption("--out <path>", "ends in .zarr, .nc, .grib2, .npz, .csv or .parquet")
     .option("--format <name>", `where the ending does not say it: ${CONVERT_FORMATS.join(", ")}`)
     .option("--variables <names>", "comma-separated", list)
@@ -75,6 +76,7 @@ export const command: CommandFactory = () =>
     .option("--shards <dim=length>", "chunks in one file (Zarr v3); may be repeated", collect)
     .option("--packing <name>", "of GRIB 2: simple or ccsds")
     .option("--bits <number>", "of a packed value of GRIB 2, 1 to 24", numeric)
+    .option("--cache <folder>", "where chunks and messages from servers are kept")
     .option("--no-overwrite", "refuse where the target exists")
     .action(async (location: string, flags: ConvertFlags) => {
       const { variables, box, levels, from, to } = flags;
@@ -84,7 +86,10 @@ export const command: CommandFactory = () =>
       const packing = flags.packing && oneOf("--packing", flags.packing, ["simple", "ccsds"] as const);
       const format = flags.format && oneOf<ConvertFormat>("--format", flags.format, CONVERT_FORMATS);
       const grid = flags.grid === undefined ? undefined : await targetGrid(flags.grid);
-      const dataset = await openDataset(location, { units: pairs("--units-are", flags.unitsAre) });
+      const dataset = await openDataset(location, {
+        units: pairs("--units-are", flags.unitsAre),
+        cache: flags.cache,
+      });
       try {
         const converted = await convertDataset(dataset, flags.out, {
           format: format || undefined,

@@ -1,5 +1,6 @@
 /** `foehn info`: what is in a dataset or an ONNX file. */
 import { open, readFile } from "node:fs/promises";
+import { ARCHIVES } from "../data/archives.js";
 import { describe, table } from "../data/info.js";
 import { openDataset } from "../data/open.node.js";
 import { describeModel, type ModelDescription } from "../graph/describe.js";
@@ -13,14 +14,19 @@ export const command: CommandFactory = () =>
     "Says what is in a dataset (variables, grid, times, units, gaps, what is wrong with it) or in an ONNX model.",
     "foehn info era5.zarr",
   )
-    .argument("<data>", "file, directory, pattern or address")
-    .action(async (location: string, flags: { json?: boolean; quiet?: boolean }) => {
+    .addHelpText(
+      "after",
+      `\nPublic archives:\n${ARCHIVES.map((a) => `  ${a.example.padEnd(66)} ${a.about}`).join("\n")}`,
+    )
+    .argument("<data>", "file, directory, pattern, address or archive (wb2:era5-64x32)")
+    .option("--cache <folder>", "where chunks and messages from servers are kept")
+    .action(async (location: string, flags: { cache?: string; json?: boolean; quiet?: boolean }) => {
       if (location.endsWith(".onnx") && (await isFile(location))) {
         const model = describeModel(await readFile(location), { source: location });
         output(flags).result(model, modelTable(location, model));
         return;
       }
-      const dataset = await openDataset(location);
+      const dataset = await openDataset(location, { cache: flags.cache });
       try {
         const info = await describe(dataset);
         output(flags).result(info, table(info));

@@ -8,6 +8,7 @@
 import path from "node:path";
 import type * as H5 from "h5wasm";
 import h5wasm from "h5wasm/node";
+import { isUnit } from "../earth/units.js";
 import { DataError } from "../errors.js";
 import { type DType, TYPED_ARRAYS, type TypedArray } from "../tensor/ndarray.js";
 import type { Block } from "./blocks.js";
@@ -92,11 +93,19 @@ function readStructure(library: typeof H5.Module, h5: H5.File, source: string): 
   const raws: RawVariable[] = [];
   const isNetcdf = "_NCProperties" in h5.attrs || h5.paths().length === 0;
   const visit = (group: H5.Group, prefix: string): void => {
+    const calibration = radarCalibration(group);
     for (const name of group.keys()) {
       const entity = group.get(name);
       if (entity instanceof h5wasm.Group) visit(entity, `${prefix}${name}/`);
       else if (entity instanceof h5wasm.Dataset) {
-        const raw = rawVariable(library, entity, { name: `${prefix}${name}`, group: prefix, phony, dims, source });
+        const raw = rawVariable(library, entity, {
+          name: `${prefix}${name}`,
+          group: prefix,
+          phony,
+          dims,
+          source,
+          calibration,
+        });
         if (raw) raws.push(raw);
       }
     }
@@ -112,6 +121,31 @@ function readStructure(library: typeof H5.Module, h5: H5.File, source: string): 
   };
 }
 
+/**
+ * What KNMI's radar files (KNMI HDF5 format 3.5) say of an image in a group beside it, in CF's words: the formula of the
+ * values (`GEO=0.01*PV+0.0`), the codes of missing ones, and the units at the end of the parameter's name.
+ */
+function radarCalibration(group: H5.Group): Attributes | undefined {
+  const beside = group.keys().includes("calibration") ? group.get("calibration") : undefined;
+  if (!(beside instanceof h5wasm.Group)) return undefined;
+  const said = attributesOf(beside);
+  const number = String.raw`[-+]?[\d.]+(?:[eE][-+]?\d+)?`;
+  const formula = new RegExp(`^\\s*GEO\\s*=\\s*(${number})\\s*\\*\\s*PV\\s*([-+]\\s*${number})?\\s*$`).exec(
+    String(said["calibration_formulas"] ?? ""),
+  );
+  if (!formula) return undefined;
+  const missing = ["calibration_missing_data", "calibration_out_of_image"]
+    .map((name) => said[name])
+    .filter((code): code is number => typeof code === "number");
+  const units = /\[([^\]]+)\]$/.exec(String(attributesOf(group)["image_geo_parameter"] ?? ""))?.[1].toLowerCase();
+  return {
+    scale_factor: Number(formula[1]),
+    add_offset: Number((formula[2] ?? "0").replace(/\s/g, "").replace(/\+-/, "-")),
+    ...(missing.length > 0 ? { missing_value: [...new Set(missing)] } : {}),
+    ...(units && isUnit(units) ? { units } : {}),
+  };
+}
+
 function rawVariable(
   library: typeof H5.Module,
   entity: H5.Dataset,
@@ -121,6 +155,7 @@ function rawVariable(
     phony: ReturnType<typeof phonyDimensions>;
     dims: Record<string, number>;
     source: string;
+    calibration?: Attributes;
   },
 ): RawVariable | undefined {
   const { name, group, phony, dims, source } = context;
@@ -147,7 +182,7 @@ function rawVariable(
     dims: names,
     shape,
     dtype,
-    attrs: attributesOf(entity),
+    attrs: { ...attributesOf(entity), ...context.calibration },
     chunks: chunks ?? undefined,
     defaultFill: hasScales || isScale,
     readBlock: async (block) => {

@@ -14,6 +14,14 @@ export interface HttpOptions {
   /** Milliseconds before the first retry; doubled each time. */
   readonly wait?: number;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Keeps chunks of data and ranges of files; metadata are always asked for anew. */
+  readonly cache?: ByteCache;
+}
+
+/** What is kept of the network's answers; `get` gives only what is whole. */
+export interface ByteCache {
+  get(key: string): Promise<Uint8Array | undefined>;
+  put(key: string, bytes: Uint8Array): Promise<void>;
 }
 
 /** Answers worth another try. */
@@ -27,8 +35,10 @@ export async function fetchBytes(
 ): Promise<{ bytes: Uint8Array; headers: Headers } | undefined> {
   const { timeout = 30_000, retries = 4, wait = 250, headers = {}, range, method = "GET" } = options;
   let reason: unknown;
+  let asked = 0;
   for (let attempt = 0; attempt <= retries; attempt++) {
-    if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, wait * 2 ** (attempt - 1)));
+    if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, Math.max(asked, wait * 2 ** (attempt - 1))));
+    asked = 0;
     try {
       const response = await fetch(url, {
         method,
@@ -43,9 +53,12 @@ export async function fetchBytes(
         if (method === "GET" && isPlain && said !== null && Number(said) !== bytes.length)
           throw new Error(`${bytes.length} of ${said} bytes came`);
         if (range && response.status !== 206) throw new UnrangedError();
+        if (range) checkRange(range, response.headers.get("content-range"), bytes.length);
         return { bytes, headers: response.headers };
       }
       reason = `the server answers ${response.status} ${response.statusText}`;
+      // a server may say how many seconds to wait; half a minute at most is waited
+      asked = Math.min(30_000, 1000 * (Number(response.headers.get("retry-after")) || 0));
       if (!PASSING.has(response.status)) break;
     } catch (error) {
       if (error instanceof UnrangedError)
@@ -64,14 +77,48 @@ export async function fetchBytes(
 
 class UnrangedError extends Error {}
 
+/** A partial answer holds what was asked for, up to the end of the file; else it is asked for again. */
+function checkRange(range: string, said: string | null, length: number): void {
+  const wanted = /^bytes=(\d+)-(\d+)$/.exec(range);
+  const given = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(said ?? "");
+  if (!wanted || !given) return;
+  const end = given[3] === "*" ? Infinity : Number(given[3]) - 1;
+  const expected = Math.min(Number(wanted[2]), end) - Number(wanted[1]) + 1;
+  if (given[1] !== wanted[1] || length !== expected)
+    throw new Error(`${length} bytes from ${given[1]} came where ${expected} from ${wanted[1]} were asked for`);
+}
+
+/** Through the cache where there is one; what is not there is not remembered. */
+async function cached(
+  cache: ByteCache | undefined,
+  key: string,
+  load: () => Promise<Uint8Array | undefined>,
+): Promise<Uint8Array | undefined> {
+  const kept = await cache?.get(key);
+  if (kept) return kept;
+  const bytes = await load();
+  // a cache that cannot be written (a full disk) is no reason to fail
+  if (bytes) await cache?.put(key, bytes).catch(() => {});
+  return bytes;
+}
+
+const METADATA = /(?:^|\/)(?:zarr\.json|\.z(?:metadata|array|attrs|group))$/;
+
 /** A Zarr hierarchy below an address. */
 export function httpStore(root: string, options: HttpOptions = {}): ZarrStore {
   const base = root.replace(/\/+$/, "");
   return {
-    get: async (key) => (await fetchBytes(base + encodeURI(key), options))?.bytes,
+    get: (key) => {
+      const url = base + encodeURI(key);
+      const cache = METADATA.test(key) ? undefined : options.cache;
+      return cached(cache, url, async () => (await fetchBytes(url, options))?.bytes);
+    },
     async getRange(key, range) {
       const bytes = "offset" in range ? `${range.offset}-${range.offset + range.length - 1}` : `-${range.suffixLength}`;
-      return (await fetchBytes(base + encodeURI(key), { ...options, range: `bytes=${bytes}` }))?.bytes;
+      const url = base + encodeURI(key);
+      const load = async (): Promise<Uint8Array | undefined> =>
+        (await fetchBytes(url, { ...options, range: `bytes=${bytes}` }))?.bytes;
+      return cached(options.cache, `${url} ${bytes}`, load);
     },
   };
 }
@@ -83,14 +130,19 @@ export async function httpSource(url: string, options: HttpOptions = {}): Promis
   const size = Number(head.headers.get("content-length"));
   if (!Number.isSafeInteger(size) || size <= 0)
     throw new DataError(url, "the server does not say how long the file is; download it and open the copy");
+  // a file that changed is another file
+  const version = head.headers.get("etag") ?? head.headers.get("last-modified") ?? String(size);
   return {
     size,
     async read(offset, length) {
       const end = Math.min(size, offset + length);
       if (end <= offset) return new Uint8Array(0);
-      const answer = await fetchBytes(url, { ...options, range: `bytes=${offset}-${end - 1}` });
-      if (!answer) throw new DataError(url, "the file vanished from the server while it was read; open it again");
-      return answer.bytes;
+      const range = `bytes=${offset}-${end - 1}`;
+      const bytes = await cached(options.cache, `${url} ${version} ${range}`, async () => {
+        return (await fetchBytes(url, { ...options, range }))?.bytes;
+      });
+      if (!bytes) throw new DataError(url, "the file vanished from the server while it was read; open it again");
+      return bytes;
     },
   };
 }

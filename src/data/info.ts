@@ -12,6 +12,7 @@ import { isText } from "./cf.js";
 import { direction, readCoordinate, readTimes } from "./coords.js";
 import { type Dataset, type Variable } from "./dataset.js";
 import { coordinateProblems, isData, type Problem, usualStep, variableProblems } from "./problems.js";
+import { derivable } from "./derive.js";
 import { type Sample, sampleOf } from "./sample.js";
 
 export interface VariableInfo {
@@ -64,7 +65,10 @@ export async function describe(dataset: Dataset, options: { maxValues?: number }
       }
       continue;
     }
-    const sample = isText(v) ? undefined : await sampleOf(v, options);
+    // the empty carrier of a grid mapping has nothing to look at
+    const isMapping =
+      "grid_mapping_name" in v.attrs || "crs_wkt" in v.attrs || (v.dims.length === 0 && v.name === "crs");
+    const sample = isText(v) || isMapping ? undefined : await sampleOf(v, options);
     if (sample && isData(v, dataset)) found.push(...variableProblems(v, sample));
     variables.push(variableInfo(v, sample, isData(v, dataset)));
   }
@@ -129,6 +133,7 @@ async function timeInfo(dataset: Dataset): Promise<DatasetInfo["time"]> {
 async function usesOf(dataset: Dataset, step: string | null): Promise<string[]> {
   const has = (dim: string): boolean => dim in dataset.dims;
   const uses: string[] = [];
+  const names = derivableNames(dataset);
   if (has("latitude") && has("longitude")) {
     const rows = dataset.variables.has("latitude") ? await readCoordinate(dataset, "latitude") : [];
     const inOrder = direction(rows) !== 0;
@@ -139,11 +144,34 @@ async function usesOf(dataset: Dataset, step: string | null): Promise<string[]> 
       );
     if (has("lead_time")) uses.push("verify as a forecast");
     if (has("member")) uses.push("verify as an ensemble");
-    uses.push("regrid, downscale, convert");
-  }
+    uses.push("regrid, downscale");
+  } else if (isCurvilinear(dataset)) uses.push("regrid to rows and columns (--grid), then all that needs those");
   if (has("station") && has("time")) uses.push("train at stations, verify against them, quality control");
+  if (has("station") && dataset.variables.has("latitude"))
+    uses.push("interpolate between stations (--method delaunay)");
+  if (has("time") && dataset.dims["time"] > 1 && step) uses.push("resample to coarser steps (--resample)");
+  if (names.length > 0) uses.push(`derive ${names.join(", ")} (--derive)`);
+  const formats = ["Zarr", "NetCDF", "npz"];
+  if (has("latitude") && has("longitude") && has("time")) formats.push("GRIB 2");
+  if (has("time") && [...dataset.variables.values()].some((v) => ["time,station", "time"].includes(v.dims.join())))
+    formats.push("CSV", "Parquet");
+  uses.push(`convert to ${formats.slice(0, -1).join(", ")} and ${formats.at(-1)!}`);
   return uses;
 }
+
+/** What can be derived; nothing where the dataset's names or units do not let one tell. */
+function derivableNames(dataset: Dataset): string[] {
+  const names = derivable(dataset);
+  return names.length > 6 ? [...names.slice(0, 6), `${names.length - 6} more`] : names;
+}
+
+function isCurvilinear(dataset: Dataset): boolean {
+  const [latitude, longitude] = [dataset.variables.get("latitude"), dataset.variables.get("longitude")];
+  return latitude?.dims.length === 2 && longitude?.dims.join() === latitude.dims.join();
+}
+
+/** More than these are told by their number. */
+const SHOWN_VARIABLES = 40;
 
 /** The same as text of at most a screen's width. */
 export function table(info: DatasetInfo): string {
@@ -158,7 +186,8 @@ export function table(info: DatasetInfo): string {
           : "";
     lines.push(`  ${dim.padEnd(12)}${String(length).padStart(8)}   ${span}`.trimEnd());
   }
-  const rows = info.variables.map((v) => [
+  const shownVariables = info.variables.slice(0, SHOWN_VARIABLES);
+  const rows = shownVariables.map((v) => [
     v.name,
     v.units ?? "-",
     v.dims.join(" ") || "-",
@@ -168,6 +197,8 @@ export function table(info: DatasetInfo): string {
     v.quantity?.replaceAll("_", " ") ?? v.standard_name ?? "",
   ]);
   lines.push("", ...aligned([["variable", "units", "dimensions", "min", "max", "missing", "is"], ...rows]));
+  if (info.variables.length > SHOWN_VARIABLES)
+    lines.push(`... and ${info.variables.length - SHOWN_VARIABLES} more variables (--json lists all)`);
   if (info.variables.some((v) => v.sampled)) lines.push("(min, max and missing of evenly spaced slices)");
   lines.push("", info.problems.length ? "Problems:" : "No problems found.");
   for (const { message } of info.problems.slice(0, 12)) lines.push(`  - ${message}`);

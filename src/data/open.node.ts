@@ -12,6 +12,8 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { DataError } from "../errors.js";
+import { type Plan, resolveArchive } from "./archives.js";
+import { diskCache } from "./cache.node.js";
 import { combine } from "./combine.js";
 import { canonical, withUnits } from "./coords.js";
 import { parseCsv } from "./csv.js";
@@ -25,6 +27,9 @@ import { imageDataset } from "./image.js";
 import { openNetcdf3 } from "./netcdf3.js";
 import { parseNpy } from "./npy.js";
 import { readParquet } from "./parquet.js";
+import { remoteMessages } from "./remote-grib.js";
+import { joinTables, type StationTable, stationTable } from "./station-archives.js";
+import { gunzipped, gunzippedHead, sourcePieces, spool } from "./spool.node.js";
 import { type Table, tableDataset, type TableOptions } from "./table.js";
 import { openZarr } from "./zarr.js";
 import { openZarrDirectory } from "./zarr.node.js";
@@ -36,6 +41,8 @@ export interface OpenOptions {
   /** Bytes of decoded chunks to keep. */
   readonly cacheBytes?: number;
   readonly http?: HttpOptions;
+  /** A folder in which what comes over the network is kept. */
+  readonly cache?: string;
   /** Units of variables (or columns) that do not say theirs, or say them wrong. */
   readonly units?: Readonly<Record<string, string>>;
   /** For tables: which columns are what, and the path of a table of the stations. */
@@ -48,14 +55,17 @@ export interface OpenOptions {
 
 type Format = "netcdf3" | "hdf5" | "grib" | "zip" | "gzip" | "parquet" | "npy" | "png" | "bufr" | "text" | "unknown";
 
-/** Opens a file, a directory, an address, or all files a pattern (`*`, `?`) matches. */
-export async function openDataset(location: string, options: OpenOptions = {}): Promise<Dataset> {
-  const { names = "canonical", units = {} } = options;
+/** Opens a file, a directory, an address, a public archive's part, or all files a pattern (`*`, `?`) matches. */
+export async function openDataset(location: string, given: OpenOptions = {}): Promise<Dataset> {
+  const { names = "canonical", units = {} } = given;
+  const options = given.cache ? { ...given, http: { ...given.http, cache: diskCache(given.cache) } } : given;
   const named = (opened: Dataset): Dataset => {
     const dataset = withUnits(opened, units);
     return names === "canonical" ? canonical(dataset) : dataset;
   };
   if (/^https?:\/\//.test(location)) return named(await openAddress(location, options));
+  const plan = existsSync(location) ? undefined : resolveArchive(location);
+  if (plan) return named(await openPlan(location, plan, options));
   if (!/[*?]/.test(location) || existsSync(location)) return named(await openPath(location, options));
   const files = await matching(location);
   if (files.length === 0) throw new DataError(location, "no file matches this pattern; check it");
@@ -135,9 +145,45 @@ async function openAddress(url: string, options: OpenOptions): Promise<Dataset> 
   const source = await httpSource(url, options.http);
   const head = await source.read(0, 1024);
   const format = recognise(head);
-  if (format === "hdf5")
-    throw new DataError(url, "NetCDF-4 and HDF5 are read from disk only; download the file and open the copy");
+  // the HDF5 library reads files only: the whole comes to disk first, piece by piece, and goes with the dataset
+  if (format === "hdf5") return openSpooled(sourcePieces(source), url, options);
   return openBytes(source, format, head, { ...options, source: url, close: async () => {} });
+}
+
+/** Part of a public archive. */
+async function openPlan(location: string, plan: Plan, options: OpenOptions): Promise<Dataset> {
+  const { http = {} } = options;
+  if (plan.kind === "zarr")
+    return openZarr(httpStore(plan.url, http), { source: plan.url, cacheBytes: options.cacheBytes });
+  if (plan.kind === "grib") return openGrib(await remoteMessages(plan.files, plan.chosen, http), location);
+  const parts: StationTable[] = [];
+  for (const url of plan.urls) {
+    const answer = await fetchBytes(url, http);
+    if (!answer) throw new DataError(url, "there is no such station file on the server; check the identifier");
+    const text = await wholeText(memorySource(answer.bytes), recognise(answer.bytes.subarray(0, 1024)), url);
+    parts.push(stationTable(plan.layout, text, url));
+  }
+  const { units } = parts[0];
+  return tableDataset(joinTables(parts.map(({ table }) => table)), { ...(await tableOptions(options)), units });
+}
+
+/** A dataset over a temporary file that bytes are written to first; the file goes when the dataset is closed. */
+async function openSpooled(bytes: AsyncIterable<Uint8Array>, source: string, options: OpenOptions): Promise<Dataset> {
+  const { file, remove } = await spool(bytes, source);
+  try {
+    const dataset = await openPath(file, options);
+    const close = async (): Promise<void> => {
+      await dataset.close();
+      await remove();
+    };
+    return { ...dataset, source, close };
+  } catch (error) {
+    await remove();
+    // the temporary file is no business of the reader's
+    if (error instanceof DataError)
+      throw new DataError(source, error.message.replace(`${file}: `, ""), { cause: error });
+    throw error;
+  }
 }
 
 async function openBytes(
@@ -176,9 +222,17 @@ async function openBytes(
         );
       return imageDataset(picture, parsedJson(about, beside), source);
     }
-    case "gzip":
+    case "gzip": {
+      const inside = await gunzippedHead(bytes);
+      // what cannot be unzipped is told so where it is read whole, as text
+      if (inside.length === 0 || ["text", "unknown", "bufr"].includes(recognise(inside)))
+        return openBytes(bytes, "text", inside, options);
+      const dataset = await openSpooled(gunzipped(bytes, source), source, options);
+      await close();
+      return dataset;
+    }
     case "text": {
-      const content = await wholeText(bytes, format, source);
+      const content = await wholeText(bytes, isGzip(await bytes.read(0, 2)) ? "gzip" : "text", source);
       await close();
       return tableDataset(parseCsv(content, { source, ...table }), await tableOptions(options));
     }
@@ -242,7 +296,7 @@ export function recognise(head: Uint8Array): Format {
   if (magic.startsWith("CDF") && [1, 2, 5].includes(head[3])) return "netcdf3";
   for (const at of [0, 512]) if (ascii(head, at, 8) === "\x89HDF\r\n\x1a\n") return "hdf5";
   if (magic === "PK\x03\x04") return "zip";
-  if (head[0] === 0x1f && head[1] === 0x8b) return "gzip";
+  if (isGzip(head)) return "gzip";
   if (magic === "PAR1") return "parquet";
   if (ascii(head, 0, 6) === "\x93NUMPY") return "npy";
   if (magic === "\x89PNG") return "png";
@@ -252,5 +306,6 @@ export function recognise(head: Uint8Array): Format {
   return isTextual(head) ? "text" : "unknown";
 }
 
+const isGzip = (head: Uint8Array): boolean => head[0] === 0x1f && head[1] === 0x8b;
 const isTextual = (head: Uint8Array): boolean =>
   head.includes(10) && head.every((b) => b >= 32 || b === 9 || b === 10 || b === 13);

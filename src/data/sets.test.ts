@@ -57,6 +57,24 @@ describe.skipIf(!have)("the shared sets (need ../shared/data)", () => {
     await dataset.close();
   });
 
+  it.skipIf(!existsSync(path.join(shared, "knmi-radar")))("read radar images as their calibration says", async () => {
+    const name = "RAD_NL25_RAP_5min_201008260000.h5";
+    const expected = JSON.parse(readFileSync(path.join(shared, "knmi-radar/expected.json"), "utf8")) as Record<
+      string,
+      { variables: Record<string, { missing: number; max: number; mean: number }> }
+    >;
+    const dataset = await openDataset(path.join(shared, "knmi-radar", name));
+    const v = variable(dataset, "image1/image_data");
+    const sample = await sampleOf(v);
+    const counts = expected[name].variables["image1/image_data"];
+    // GEO=0.01*PV+0.0 of ACCUMULATED_PRECIPITATION_[MM]; the reference values are counts
+    expect(v.attrs["units"]).toBe("mm");
+    expect(sample.missing).toBe(counts.missing);
+    expect(sample.max).toBeCloseTo(0.01 * counts.max, 6);
+    expect(sample.mean).toBeCloseTo(0.01 * counts.mean, 6);
+    await dataset.close();
+  });
+
   it("go on in time where a pattern names their years", async () => {
     const dataset = await openDataset(path.join(shared, "cmip6-ipsl/tas_ann_*_r1i1p1f1_g025.nc"));
     expect(dataset.dims["time"]).toBe(251);

@@ -159,6 +159,9 @@ export function identify({ name, dims = [], attrs }: Described): Quantity | unde
     (q) => typeof standard !== "string" || q.standardName === undefined || q.standardName === standard,
   );
   const pool = matching.length > 0 ? matching : candidates;
+  // one level of a variable on levels keeps its short name: `t`, `u`, `q`; heights and pressures alone do not tell
+  const upper = pool.find((q) => q.shortName === name.toLowerCase() && !q.surface);
+  if (upper && !pool.some((q) => q.shortName === upper.shortName && q.surface)) return upper;
   return pool.find((q) => q.surface !== onLevels) ?? pool[0];
 }
 
