@@ -66,6 +66,8 @@ export async function initHub(
       seed: setup.siteSeeds[site],
       ca,
     });
+  for (const [site, text] of Object.entries(setup.leaves))
+    await writeFile(path.join(folder, "sites", `${site}-leaf.conf`), text, { mode: 0o600 });
   const files = {
     configuration: conf,
     hub,

@@ -23,6 +23,7 @@ interface JoinFlags {
   creds?: string;
   server?: string;
   run?: string;
+  leaf?: boolean;
   site?: string;
   data: string;
   only?: string[];
@@ -46,6 +47,7 @@ export const command: CommandFactory = () =>
     .requiredOption("--data <path>", "this site's data: anything foehn info opens")
     .option("--creds <file>", "the credential the hub's owner gave")
     .option("--server <address>", "of the message server, where it is not the credential's")
+    .option("--leaf", "the server is a leaf node at this station (sites/NAME-leaf.conf)")
     .option("--run <name>", "of the run, where there is no credential")
     .option("--site <name>", "of this site, where there is no credential")
     .option("--only <stations>", "comma-separated: stations of the data that are this site's", list)
@@ -79,6 +81,7 @@ interface Place {
   readonly site: string;
   readonly seed?: string;
   readonly ca?: string;
+  readonly leaf?: boolean;
 }
 
 async function placeOf(flags: JoinFlags): Promise<Place> {
@@ -92,7 +95,7 @@ async function placeOf(flags: JoinFlags): Promise<Place> {
   const [servers, run, site] = [flags.server ?? creds?.server, flags.run ?? creds?.run, flags.site ?? creds?.site];
   if (!servers || !run || !site)
     throw new UsageError("give --creds FILE, or --server, --run and --site for a server that needs no credential");
-  return { servers, run, site, seed: creds?.seed, ca: creds?.ca };
+  return { servers, run, site, seed: creds?.seed, ca: creds?.ca, leaf: flags.leaf };
 }
 
 /** Milliseconds a look at the run may take before it is said what is waited for. */

@@ -2,7 +2,7 @@
 import { updatedSpeed } from "../strategy/schedule.js";
 import type { FederationEvent } from "../transport/transport.js";
 import { DUPLICATE, examine } from "./arrival.js";
-import { BATCH, type HubRun, PATIENCE, rowName } from "./hub-run.js";
+import { BATCH, type HubRun, PATIENCE } from "./hub-run.js";
 import type { HubState } from "./messages.js";
 
 type Known = HubState["history"][string];
@@ -44,7 +44,7 @@ async function takeIn(hub: HubRun, events: readonly FederationEvent[]): Promise<
       await hub.decide(site, { round, outcome: "refused", reason: arrived });
       continue;
     }
-    await hub.rows.add(rowName(arrived.accepted.update), arrived.row);
+    await hub.keepRow(arrived.accepted.update, arrived.row);
     hub.manifests.set(sequence, arrived.manifest);
     // A newer update of the same site takes the place of its older one.
     const older = accepted.findIndex((a) => a.site === site);

@@ -55,6 +55,9 @@ export const [BATCH, PATIENCE] = [256, 1000];
 /** Two sites may send the same bytes that stand for different rows: on top of another memory, for other arrays. */
 export const rowName = ({ object, sha256 }: Pointer): string => `${object}.${sha256}`;
 
+/** The hub's disk is full: no fault of the update in hand. */
+export class DiskFull extends FoehnError {}
+
 export class HubRun {
   readonly now: () => number;
   readonly rows: RowStore;
@@ -163,6 +166,19 @@ export class HubRun {
   waitsFor(why: string): void {
     if (why !== this.#waiting && why !== "") this.options.onWait?.(why);
     this.#waiting = why;
+  }
+
+  /** Keeps a decoded update until the step; FoehnError where there is no room for it. */
+  async keepRow(update: Pointer, row: Float32Array): Promise<void> {
+    try {
+      await this.rows.add(rowName(update), row);
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== "ENOSPC") throw cause;
+      throw new DiskFull(
+        `the hub has no room left for the updates of round ${this.state.round} (${4 * row.length} bytes each): free some on its disk and start the hub again; no site need do anything`,
+        { cause },
+      );
+    }
   }
 
   vector(pointer: Pointer): Promise<Float32Array> {

@@ -1,7 +1,7 @@
 /** What must be in place before a step: every accepted update at hand, though the hub or the message system was killed meanwhile. */
 import { FoehnError } from "../../errors.js";
 import { fetchRow, partsOf } from "./arrival.js";
-import { type HubRun, PATIENCE, rowName } from "./hub-run.js";
+import { DiskFull, type HubRun, PATIENCE, rowName } from "./hub-run.js";
 import { type HubState, manifestSchema, parsed } from "./messages.js";
 import { layoutLength } from "./parameters.js";
 import type { RowStore } from "./row-store.js";
@@ -17,9 +17,9 @@ export async function fetchMissing(hub: HubRun): Promise<string[]> {
     if (!hub.rows.has(rowName(update))) {
       try {
         const memory = state.memories?.[site];
-        await hub.rows.add(rowName(update), await fetchRow(hub, update, { site, round, coverage, memory }));
+        await hub.keepRow(update, await fetchRow(hub, update, { site, round, coverage, memory }));
       } catch (error) {
-        if (!(error instanceof FoehnError)) throw error;
+        if (!(error instanceof FoehnError) || error instanceof DiskFull) throw error;
         lost.push(site);
       }
     }

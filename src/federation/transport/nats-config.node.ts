@@ -4,6 +4,7 @@
  *
  *   nats-server -c foehn-nats.conf
  */
+import { createHash } from "node:crypto";
 import { nkeys } from "@nats-io/transport-node";
 import { UsageError } from "../../errors.js";
 import { natsNames } from "./nats.node.js";
@@ -31,6 +32,8 @@ export interface NatsSetup {
   /** Secret seeds: of the hub, and of each site. To be kept from everyone else. */
   readonly hubSeed: string;
   readonly siteSeeds: Readonly<Record<string, string>>;
+  /** With `leafPort`: the configuration of a server at each site's station, which dials in for it; as secret as a seed. */
+  readonly leaves: Readonly<Record<string, string>>;
 }
 
 /** What a site may publish and subscribe to. */
@@ -65,13 +68,20 @@ export function natsSetup(options: NatsConfigOptions): NatsSetup {
   const hub = keyOf(keep?.hubSeed);
   const keys = Object.fromEntries(sites.map((site) => [site, keyOf(keep?.siteSeeds?.[site])]));
   const list = (subjects: readonly string[]): string => `[${subjects.map((s) => JSON.stringify(s)).join(", ")}]`;
-  const users = sites.map((site) => {
-    const { publish, subscribe } = sitePermissions(run, site);
-    return `    # ${site}
+  const users = [
+    `    # the hub\n    { nkey: ${hub.publicKey} }`,
+    ...sites.map((site) => {
+      const { publish, subscribe } = sitePermissions(run, site);
+      return `    # ${site}
     { nkey: ${keys[site].publicKey}, permissions: {
         publish: { allow: ${list(publish)} }
         subscribe: { allow: ${list(subscribe)} } } }`;
-  });
+    }),
+  ];
+  // Server 2.9 has no keys for leaf nodes: a password follows from the site's seed.
+  const passwords = Object.fromEntries(
+    sites.map((site) => [site, createHash("sha256").update(`leaf ${keys[site].seed}`).digest("hex").slice(0, 40)]),
+  );
   const secured = (indent: string): string =>
     tls
       ? `${indent}tls {
@@ -95,16 +105,74 @@ ${secured("")}${
   advertise: ${JSON.stringify(advertise)} # else a leaf learns this machine's inner address and goes round your proxy
 ${secured("  ")}}\n`
       : ""
-  }authorization {
-  timeout: 30
-  users: [
-    # the hub
-    { nkey: ${hub.publicKey} }
-${users.join("\n")}
-  ]
+  }${leafPort ? leafAccounts(run, sites, users, passwords) : `authorization {\n  timeout: 30\n  users: [\n${users.join("\n")}\n  ]\n}`}
+`;
+  const leaf = (site: string): string => `# A server at site '${site}' that dials in: nats-server -c THIS-FILE, then
+# foehn join --server nats://localhost:4222 --run ${run} --site ${site} --leaf --data DATA
+host: 127.0.0.1
+port: 4222
+leafnodes {
+  remotes: [ { url: "${tls ? "tls" : "nats-leaf"}://leaf-${site}:${passwords[site]}@${advertise}"${tls ? `, tls: { ca_file: "ca.pem" }` : ""} } ]
 }
 `;
-  return { server, hubSeed: hub.seed, siteSeeds: Object.fromEntries(sites.map((site) => [site, keys[site].seed])) };
+  const leaves = leafPort ? Object.fromEntries(sites.map((site) => [site, leaf(site)])) : {};
+  return {
+    server,
+    leaves,
+    hubSeed: hub.seed,
+    siteSeeds: Object.fromEntries(sites.map((site) => [site, keys[site].seed])),
+  };
+}
+
+/**
+ * Where stations dial in with servers of their own, each has an account that sees the run's one by one subject: permissions alone
+ * would not do, since a server passes on only what fits the whole of another's interest.
+ */
+function leafAccounts(
+  run: string,
+  sites: readonly string[],
+  users: readonly string[],
+  passwords: Readonly<Record<string, string>>,
+): string {
+  const tick = `${natsNames(run).tick}.round`;
+  // A site's own ticks and the looks at its own writes are not passed on; the hub looks again by itself.
+  const services = (site: string): string[] =>
+    sitePermissions(run, site).publish.filter((s) => !s.startsWith(`${natsNames(run).tick}.`));
+  const everyone = new Set(sites.flatMap(services));
+  const { stateSubject, leafState, leafApi } = natsNames(run);
+  const leafName = (s: string): string =>
+    s.replace(/^\$JS\.API/, leafApi).replace(new RegExp(`^${stateSubject.replaceAll("$", "\\$")}`), leafState);
+  const exported = [...everyone].map((s) => {
+    const accounts = sites.filter((site) => services(site).includes(s)).map((site) => `LEAF_${site}`);
+    return `      { service: ${JSON.stringify(s)}, accounts: [${accounts.join(", ")}] }`;
+  });
+  const leaves = sites.map(
+    (site) => `  LEAF_${site} {
+    users: [ { user: "leaf-${site}", password: "${passwords[site]}" } ]
+    imports: [
+${services(site)
+  .map(
+    (s) => `      { service: { account: FOEHN, subject: ${JSON.stringify(s)} }, to: ${JSON.stringify(leafName(s))} }`,
+  )
+  .join("\n")}
+      { stream: { account: FOEHN, subject: ${JSON.stringify(tick)} } }
+    ]
+  }`,
+  );
+  return `authorization { timeout: 30 }
+accounts {
+  FOEHN {
+    jetstream: enabled
+    users: [
+${users.join("\n")}
+    ]
+    exports: [
+${exported.join("\n")}
+      { stream: ${JSON.stringify(tick)} }
+    ]
+  }
+${leaves.join("\n")}
+}`;
 }
 
 /** The key of a seed; a new one where there is none. */

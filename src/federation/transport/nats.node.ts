@@ -48,6 +48,11 @@ export interface NatsOptions {
   readonly caFile?: string;
   /** The same as text. */
   readonly ca?: string;
+  /**
+   * Through a leaf node: a server keeps JetStream's own subjects from crossing to another, so the run's have other names there
+   * (nats-config.node.ts maps them).
+   */
+  readonly leaf?: boolean;
   /** Milliseconds during which a vanished server is waited for. */
   readonly patience?: number;
 }
@@ -62,6 +67,8 @@ export const natsNames = (run: string) => ({
   eventStream: `FOEHN-${run}-EVENTS`,
   eventSubject: `foehn.${run}.ev`,
   tick: `foehn.${run}.tick`,
+  leafApi: `foehn.${run}.api`,
+  leafState: `foehn.${run}.st`,
   inbox: (site: string) => `_INBOX_${site}`,
 });
 
@@ -77,9 +84,10 @@ const AHEAD = 1024;
 
 /** Connects; FoehnError says where the server was sought and why it refused. */
 export async function natsTransport(options: NatsOptions): Promise<Transport> {
-  const { servers, run, role, site, seed, caFile, ca, patience = 300_000 } = options;
+  const { servers, run, role, site, seed, caFile, ca, leaf = false, patience = 300_000 } = options;
   if (!NAME.test(run)) throw new UsageError(`'${run}' cannot name a run: use 1 to 64 letters, digits, - and _`);
   const names = natsNames(run);
+  const api = leaf ? { apiPrefix: names.leafApi } : {};
   const connection = await connected(servers, {
     servers,
     name: `foehn ${role} ${site ?? ""}`.trim(),
@@ -90,14 +98,14 @@ export async function natsTransport(options: NatsOptions): Promise<Transport> {
     ...(seed ? { authenticator: nkeyAuthenticator(new TextEncoder().encode(seed)) } : {}),
     ...(caFile ? { tls: { caFile } } : ca ? { tls: { ca } } : {}),
   });
-  const js = jetstream(connection, { timeout: 5000 });
-  const manager = await jetstreamManager(connection, { checkAPI: false, timeout: 5000 });
+  const js = jetstream(connection, { timeout: 5000, ...api });
+  const manager = await jetstreamManager(connection, { checkAPI: false, timeout: 5000, ...api });
   const link = new Link(connection, js, manager, patience);
   if (role === "hub")
     for (const config of streamsOf(run)) await link.steadily(`stream ${config.name}`, () => ensure(manager, config));
   return {
     name: "nats",
-    state: stateOver(link, names),
+    state: stateOver(link, names, leaf ? names.leafState : names.stateSubject),
     objects: objectsOver(link, names),
     events: eventsOver(link, names),
     traffic() {
@@ -241,7 +249,8 @@ function isTransient(error: unknown): boolean {
 
 const decodeText = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
-function stateOver(link: Link, names: Names): Transport["state"] {
+/** `written` is the subject under which keys are written; they lie under `names.stateSubject`. */
+function stateOver(link: Link, names: Names, written: string): Transport["state"] {
   const subject = (key: string): string => `${names.stateSubject}.${key}`;
   const lastLook = new Map<string, number>();
   const listening = new Set<string>();
@@ -259,7 +268,7 @@ function stateOver(link: Link, names: Names): Transport["state"] {
     const sequence = await link.steadily(`key '${key}'`, async () => {
       tries++;
       try {
-        return (await link.js.publish(subject(key), value, { expect })).seq;
+        return (await link.js.publish(`${written}.${key}`, value, { expect })).seq;
       } catch (error) {
         if (!(error instanceof JetStreamApiError && error.code === WRONG_LAST_SEQUENCE)) throw error;
         // An earlier try may have been stored without its acknowledgement reaching us.
