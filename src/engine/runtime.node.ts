@@ -135,7 +135,7 @@ export async function openRuntime(options: RuntimeOptions = {}): Promise<Runtime
       return Promise.all(peers.slice(0, count));
     },
     close: async () => {
-      for (const peer of peers) await (await peer).close();
+      await Promise.allSettled(peers.map(async (peer) => (await peer).close()));
       worker.removeAllListeners("exit");
       failed = new FoehnError("the runtime is closed");
       await worker.terminate();

@@ -187,7 +187,7 @@ export async function createTrainer(runtime: Runtime, options: TrainerOptions): 
       return { step, arrays: new Map(arrays) };
     },
     async close() {
-      const { team, normSession } = (await opened) ?? {};
+      const { team, normSession } = (await opened?.catch(() => undefined)) ?? {}; // its own failure was told by train()
       await team?.close();
       for (const session of [normSession, updateSession, lossSession]) await session?.close();
       for (const resident of [...kept.values(), ...sums.values(), ...slots.values()]) await runtime.release(resident);
