@@ -13,8 +13,8 @@ import { type CoarseStream, coarseOf, openCoarse, writeDownscaled } from "../tas
 import { joined, onGrid, type Pairs, sameGrid, splitOf } from "../tasks/downscale/pairs.js";
 import { refined } from "../tasks/downscale/places.js";
 import type { DownscaleModel } from "../tasks/downscale/predict.js";
-import { openDownscaleRun, pairsOf } from "../tasks/downscale/run.node.js";
-import { formatDownscaleScores, verifyDownscaling } from "../verify/downscale-run.js";
+import { openDownscaleRun, pairsOf, writeCard } from "../tasks/downscale/run.node.js";
+import { downscaleTable, formatDownscaleScores, verifyDownscaling } from "../verify/downscale-run.js";
 import type { CommandFactory } from "./commands.js";
 import { commandWith, list, numeric } from "./options.js";
 import { bar, duration, output, timeLeft } from "./output.js";
@@ -201,6 +201,7 @@ async function score(
   const period = [test[0], test[test.length - 1]].map((i) => formatTime(pairs.times[i], pairs.calendar)).join("/");
   const content = { run, period, ...result };
   await writeWhole(path.join(folder, "scores.json"), JSON.stringify(content, null, 1));
+  await writeCard(run, model, pairs, downscaleTable(result, period));
   await writeWhole(path.join(folder, "scores.txt"), `${formatDownscaleScores(result)}\n`);
   return content;
 }

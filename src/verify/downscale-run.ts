@@ -1,5 +1,6 @@
 /** A trained downscaling run scored on its test period: every target, every coarse grid it was trained from. */
 import type { Runtime } from "../engine/runtime.js";
+import type { CardTable } from "../tasks/card.js";
 import { levelsOf } from "../tasks/downscale/config.js";
 import { type DownscaleBaseline, fitDownscaleBaselines, type Guess } from "../tasks/downscale/baselines.js";
 import { cellWeights } from "../tasks/downscale/fitted.js";
@@ -140,6 +141,25 @@ export function formatDownscaleScores({ scores, comparisons }: Omit<DownscaleVer
       return [title, line(head), ...body.map(line)].join("\n");
     })
     .join("\n\n");
+}
+
+/** The scores for a model card. */
+export function downscaleTable({ scores }: Pick<DownscaleVerification, "scores">, period: string): CardTable {
+  const names = [...new Set(scores.map((r) => r.baseline))];
+  const same = (a: ScoreRow, b: ScoreRow) =>
+    a.metric === b.metric && a.variable === b.variable && a.region === b.region;
+  return {
+    note: `Scores over the test period (${period}), which nothing was chosen on; the baselines were fitted to the training period.`,
+    columns: ["variable", "from", "score", ...names.map((name) => name ?? "this model")],
+    rows: scores
+      .filter(({ baseline }) => baseline === null)
+      .map((own) => [
+        own.variable,
+        own.region,
+        own.metric.replace("|", "/"),
+        ...names.map((name) => scores.find((r) => r.baseline === name && same(r, own))?.value ?? "-"),
+      ]),
+  };
 }
 
 /** Something to keep small. */

@@ -7,6 +7,8 @@ import { parseWith } from "../config.js";
 
 const date = z.string().regex(/^\d{4}(-\d\d(-\d\d(T\d\d(:\d\d)*Z?)?)?)?$/, "write a date as YYYY-MM-DD");
 const period = z.tuple([date, date]);
+/** One, or several that are taken together. */
+const periods = z.union([period, z.array(period).min(1)]);
 const source = z.strictObject({
   /** A file or directory that `openDataset` reads. */
   path: z.string().min(1),
@@ -29,10 +31,10 @@ export const downscaleSchema = z.strictObject({
     offset: z.number().default(0),
     /** Variables summed up since the start of a forecast: each time's own amount is taken. */
     accumulated: z.array(z.string()).default([]),
-    /** First and last day (or month, or year) of each period. Cut in 70, 10 and 20 parts of the record where left out. */
-    train: period.optional(),
-    validation: period.optional(),
-    test: period.optional(),
+    /** First and last day (or month, or year) of each period, or several of them. Cut in 70, 10 and 20 parts of the record where left out. */
+    train: periods.optional(),
+    validation: periods.optional(),
+    test: periods.optional(),
     /** Hours left out between the periods. */
     gap: z.number().nonnegative().default(0),
   }),

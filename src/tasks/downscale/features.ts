@@ -9,9 +9,12 @@ import type { RectilinearGrid } from "../../earth/regrid/index.js";
 import { float32, type NdArray } from "../../tensor/ndarray.js";
 import type { DownscaleConfig } from "./config.js";
 import type { FieldGrid } from "./fields.js";
-import { type Fitted, LOCAL_MAPS } from "./fitted.js";
+import { type Fitted, LOCAL_MAPS, logBase } from "./fitted.js";
 import { guessMaps } from "./heads.js";
 import { interpolate, placesIn, type Places, scaleFactors, type Window } from "./places.js";
+
+/** Rain that an interpolated amount of none stands for, so that its logarithm is finite. */
+const TRACE = 1e-3;
 
 /** Numbers of the calendar vector: season (4), hour (4). */
 export const CALENDAR = 8;
@@ -148,13 +151,24 @@ export function sampleFeeds(
       );
     data.place.set(f.place, b * f.place.length);
     data.guess.set(f.guess, b * f.guess.length);
-    if (config.downscale.head !== "bernoulli-gamma")
-      fitted.base.forEach((p, v) => {
-        if (p < 0) return;
-        const from = (b * predictors + p) * cells;
-        const to = (b * guesses + v) * cells;
+    fitted.base.forEach((p, v) => {
+      if (p < 0) return;
+      const from = (b * predictors + p) * cells;
+      const to = (b * guesses + v) * cells;
+      const { oddsByBase } = fitted.rain[v];
+      if (!oddsByBase) {
         for (let i = 0; i < cells; i++) data.guess[to + i] += data.predictors[from + i];
-      });
+        return;
+      }
+      // The mean p m is then the interpolated amount, and the network's residual a factor on it
+      const second = to + fitted.targets.length * cells;
+      for (let i = 0; i < cells; i++) {
+        const amount = data.predictors[from + i];
+        const odds = oddsByBase[0] + oddsByBase[1] * logBase(amount, config.downscale.dryUpTo);
+        data.guess[to + i] = odds;
+        data.guess[second + i] = Math.log((Math.max(0, amount) + TRACE) * (1 + Math.exp(-odds)));
+      }
+    });
     data.calendar.set(calendarOf(time, fitted.calendar), b * CALENDAR);
     context?.set(coarse, b * size);
   });

@@ -25,7 +25,7 @@ export interface Fitted {
   readonly spacing: readonly (readonly number[])[];
   readonly offset: readonly number[];
   /** Of rain, over all cells: share of wet times, mean wet amount, gamma shape by moments. */
-  readonly rain: readonly { readonly wet: number; readonly mean: number; readonly shape: number }[];
+  readonly rain: readonly Rain[];
   readonly predictors: readonly string[];
   readonly predictorUnits: readonly string[];
   /** Whether ln(1 + x) is taken first: amounts. */
@@ -51,6 +51,17 @@ export interface Fitted {
    */
   readonly local: Float32Array;
 }
+
+export interface Rain {
+  readonly wet: number;
+  readonly mean: number;
+  readonly shape: number;
+  /** Where the coarse data hold the target: ln odds of rain are a + b `logBase`. */
+  readonly oddsByBase?: readonly [a: number, b: number];
+}
+
+/** The interpolated coarse amount as the first guess of rain takes it. */
+export const logBase = (amount: number, dryUpTo: number): number => Math.log(Math.max(0, amount) + dryUpTo / 2 + 1e-3);
 
 /** Maps in `local`. */
 export const LOCAL_MAPS = 2;
@@ -114,6 +125,7 @@ export function fitDownscaling(pairs: Pairs, config: DownscaleConfig, train: rea
   const wet = Array.from({ length: targets * cells }, moments);
   const all = pairs.targets.map(moments);
   const samples: number[][] = pairs.targets.map(() => []);
+  const rainSamples: [x: number, wet: number][][] = pairs.targets.map(() => []);
   const stride = Math.max(1, Math.floor((train.length * cells) / 200_000));
   let counter = 0;
   const coarseCells = first.grid.latitudes.length * first.grid.longitudes.length;
@@ -134,7 +146,10 @@ export function fitDownscaling(pairs: Pairs, config: DownscaleConfig, train: rea
         perCell[v * cells + i].add(d);
         all[v].add(d);
         if (o > dryUpTo) wet[v * cells + i].add(o);
-        if (counter++ % stride === 0) samples[v].push(d);
+        if (counter++ % stride !== 0) continue;
+        samples[v].push(d);
+        if (head === "bernoulli-gamma" && base[v] >= 0)
+          rainSamples[v].push([logBase(guess[i], dryUpTo), Number(o > dryUpTo)]);
       }
     }
   }
@@ -154,6 +169,7 @@ export function fitDownscaling(pairs: Pairs, config: DownscaleConfig, train: rea
       wet: total.count / all[v].count,
       mean: total.mean() || 1,
       shape: Math.min(5, Math.max(0.2, total.mean() ** 2 / (total.variance() || 1))),
+      ...(rainSamples[v].length > 0 && { oddsByBase: logistic(rainSamples[v]) }),
     };
   });
   const local = new Float32Array(LOCAL_MAPS * targets * cells).fill(NaN);
@@ -202,6 +218,27 @@ export function fitDownscaling(pairs: Pairs, config: DownscaleConfig, train: rea
     mapValues: pairs.mapValues,
     local,
   };
+}
+
+/** Logistic regression on one number by Newton's method. */
+function logistic(samples: readonly [x: number, wet: number][]): [a: number, b: number] {
+  let [a, b] = [0, 0];
+  for (let i = 0; i < 25; i++) {
+    let [ga, gb, haa, hab, hbb] = [0, 0, 1e-6, 0, 1e-6];
+    for (const [x, wet] of samples) {
+      const p = 1 / (1 + Math.exp(-(a + b * x)));
+      const h = p * (1 - p);
+      ga += wet - p;
+      gb += (wet - p) * x;
+      haa += h;
+      hab += h * x;
+      hbb += h * x * x;
+    }
+    const det = haa * hbb - hab * hab;
+    a += Math.max(-1, Math.min(1, (hbb * ga - hab * gb) / det));
+    b += Math.max(-1, Math.min(1, (haa * gb - hab * ga) / det));
+  }
+  return [a, b];
 }
 
 /** Running count, mean and variance (Welford 1962); missing values are left out. */

@@ -3,7 +3,7 @@
  * given, or made from the fine ones by area means over any number of rows and columns.
  */
 import type { Dataset } from "../../data/dataset.js";
-import { splitByTime } from "../../data/split.js";
+import { indicesInSpan } from "../../data/subset.js";
 import { type Calendar, formatTime, MS_PER_HOUR } from "../../earth/time.js";
 import { applyWeights, type RectilinearGrid, regridWeights } from "../../earth/regrid/index.js";
 import { rectilinear } from "../../earth/regrid/index.js";
@@ -193,7 +193,10 @@ export interface Split {
   readonly test: readonly number[];
 }
 
-/** Indices of the periods that a configuration names, or of 70, 10 and 20 parts of the record. */
+/**
+ * Indices of the periods that a configuration names, or of 70, 10 and 20 parts of the record. Of validation and test, times
+ * within the gap of a training time are left out, and of the test those within it of the validation.
+ */
 export function splitOf({ times, calendar }: Pick<Pairs, "times" | "calendar">, { data }: DownscaleConfig): Split {
   const named = [data.train, data.validation, data.test].filter((p) => p !== undefined).length;
   if (named !== 0 && named !== 3)
@@ -202,12 +205,29 @@ export function splitOf({ times, calendar }: Pick<Pairs, "times" | "calendar">, 
     formatTime(times[Math.floor(from * times.length)], calendar),
     formatTime(times[Math.floor(to * times.length) - 1], calendar),
   ];
-  const span = ([start, end]: readonly [string, string]) => ({ start, end });
-  return splitByTime(times, {
-    train: span(data.train ?? part(0, 0.7)),
-    validation: span(data.validation ?? part(0.7, 0.8)),
-    test: span(data.test ?? part(0.8, 1)),
-    gap: data.gap,
-    calendar,
-  });
+  const before: number[] = [];
+  const indices = (name: string, given: Periods): number[] => {
+    const spans = (typeof given[0] === "string" ? [given] : given) as readonly (readonly [string, string])[];
+    const inside = new Set(spans.flatMap(([start, end]) => indicesInSpan(times, { start, end }, calendar)));
+    const twice = before.find((i) => inside.has(i));
+    if (twice !== undefined)
+      throw new UsageError(
+        `data.${name} holds ${formatTime(times[twice], calendar)}, which an earlier period has already`,
+      );
+    const apart = (i: number) => before.every((j) => Math.abs(times[i] - times[j]) > data.gap * MS_PER_HOUR);
+    const kept = [...inside].filter((i) => data.gap === 0 || apart(i)).sort((a, b) => a - b);
+    if (kept.length === 0)
+      throw new UsageError(
+        `no time lies in data.${name} (with a gap of ${data.gap} h to those before it); the data have ${formatTime(times[0], calendar)} to ${formatTime(times[times.length - 1], calendar)}`,
+      );
+    before.push(...kept);
+    return kept;
+  };
+  return {
+    train: indices("train", data.train ?? part(0, 0.7)),
+    validation: indices("validation", data.validation ?? part(0.7, 0.8)),
+    test: indices("test", data.test ?? part(0.8, 1)),
+  };
 }
+
+type Periods = NonNullable<DownscaleConfig["data"]["train"]>;

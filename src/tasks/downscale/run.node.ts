@@ -10,6 +10,9 @@ import { decodeSafetensors, encodeSafetensors } from "../../tensor/safetensors.j
 import { beginFolder } from "../run-folder.node.js";
 import { checkpointStore, openLog, readParameters, trainedMembers } from "../forecast/run.node.js";
 import type { TrainEvent } from "../fit.js";
+import { type CardFacts, type CardTable, cardText } from "../card.js";
+import { costCounter } from "../cost.node.js";
+import { downscaleCard } from "./card.js";
 import { type DownscaleConfig, parseDownscaleConfig } from "./config.js";
 import { fitDownscaling, type Fitted, packFitted, unpackFitted } from "./fitted.js";
 import { downscaleModel } from "./network.js";
@@ -46,6 +49,7 @@ export async function trainDownscaleRun(options: TrainDownscaleRunOptions): Prom
   const store = checkpointStore(run);
   const log = await openLog(run, store, config.training.seeds);
   const began = performance.now();
+  const cost = await costCounter();
   for await (const event of trainDownscaling({ runtime, pairs, config, fitted, store })) {
     await log({ ...event, seconds: (performance.now() - began) / 1000 });
     onEvent?.(event);
@@ -58,7 +62,16 @@ export async function trainDownscaleRun(options: TrainDownscaleRunOptions): Prom
     await writeWhole(file(run, member("model", k + 1, "onnx")), onnx);
     await writeWhole(file(run, member("params", k + 1, "safetensors")), encodeSafetensors(parameters));
   }
-  return { config, fitted, members };
+  const model = { config, fitted, members };
+  await writeWhole(file(run, "cost.json"), JSON.stringify(await cost()));
+  await writeCard(run, model, pairs);
+  return model;
+}
+
+/** `card.md`, with the scores on the test period where there are some. */
+export async function writeCard(run: string, model: DownscaleModel, pairs: Pairs, scores?: CardTable): Promise<void> {
+  const cost = JSON.parse(await readFile(file(run, "cost.json"), "utf8")) as CardFacts["cost"];
+  await writeWhole(file(run, "card.md"), cardText(downscaleCard(model, pairs, cost, scores)));
 }
 
 export async function readDownscaleConfig(run: string): Promise<DownscaleConfig> {
