@@ -12,8 +12,7 @@ import { openRuntime } from "../src/engine/runtime.node.js";
 import { createTrainer } from "../src/engine/train.js";
 import { exportOnnx } from "../src/graph/export.js";
 import { Graph, type Tensor } from "../src/graph/graph.js";
-import { concat, conv, emit, gelu, reduceMean, square, sub } from "../src/graph/ops.js";
-import { float32 } from "../src/tensor/ndarray.js";
+import { concat, conv, emit, gelu, reduceMean, square, sub, upsample } from "../src/graph/ops.js";
 import { type BenchRow, row } from "./row.js";
 import { median, noise, times } from "./timing.js";
 
@@ -31,12 +30,7 @@ function convolution(p: Scope, x: Tensor, channels: number, k: number): Tensor {
 const double = (p: Scope, x: Tensor, channels: number): Tensor =>
   gelu(convolution(p.child("b"), gelu(convolution(p.child("a"), x, channels, 3)), channels, 3));
 const down = (x: Tensor): Tensor => emit("AveragePool", [x], { kernel_shape: [2, 2], strides: [2, 2] })[0];
-const up = (x: Tensor): Tensor =>
-  emit("Resize", [x, undefined, x.graph.constant(float32([4], [1, 1, 2, 2]))], {
-    mode: "nearest",
-    coordinate_transformation_mode: "asymmetric",
-    nearest_mode: "floor",
-  })[0];
+const up = (x: Tensor): Tensor => upsample(x, [2, 2]);
 
 function network(batch: number, { size, width, channels } = SIZE) {
   const graph = new Graph("unet");

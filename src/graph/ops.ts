@@ -238,6 +238,14 @@ export const convTranspose = (
   return one("ConvTranspose", [x, w, bias], { ...rest, output_padding: outputPadding });
 };
 
+/** Each cell of maps [N, C, H, W] as a block of that many rows and columns (nearest neighbour); float32. */
+export const upsample = (x: Tensor, block: readonly [number, number]): Tensor =>
+  one("Resize", [x, undefined, x.graph.constant(ndarray("float32", [4], Float32Array.of(1, 1, ...block)))], {
+    mode: "nearest",
+    coordinate_transformation_mode: "asymmetric",
+    nearest_mode: "floor",
+  });
+
 /** Zeros of a tensor's type and shape. */
 export const zerosLike = (x: Tensor): Tensor => expand(scalar(x.graph, 0, x.dtype), x.shape);
 

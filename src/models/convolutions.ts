@@ -1,7 +1,7 @@
 /** Convolutions on maps [batch, channel, latitude, longitude] that several architectures share. */
 import { type Initialiser, lecun, one, type Scope, zero } from "../engine/parameters.js";
 import type { Tensor } from "../graph/graph.js";
-import { add, conv, emit, ints, layerNorm, mul, pad, reshape } from "../graph/ops.js";
+import { add, conv, layerNorm, mul, pad, reshape, upsample } from "../graph/ops.js";
 import { float32, sizeOf } from "../tensor/ndarray.js";
 
 export interface ConvolutionOptions {
@@ -44,12 +44,7 @@ export const halve = (p: Scope, x: Tensor, width: number): Tensor =>
   conv(x, p.param("w", [width, x.shape[1], 2, 2], lecun), p.param("b", [width], zero), { strides: [2, 2] });
 
 /** Each cell four times (nearest neighbour). */
-export function double(x: Tensor): Tensor {
-  const [batch, channels, height, width] = x.shape;
-  const apart = reshape(x, [batch, channels, height, 1, width, 1]);
-  const spread = emit("Expand", [apart, ints(x.graph, [batch, channels, height, 2, width, 2])])[0];
-  return reshape(spread, [batch, channels, 2 * height, 2 * width]);
-}
+export const double = (x: Tensor): Tensor => upsample(x, [2, 2]);
 
 /** Normalised over all channels of a map (one group), then scaled and shifted per channel (Wu and He 2018). */
 export function groupNorm(p: Scope, x: Tensor): Tensor {

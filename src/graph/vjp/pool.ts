@@ -1,9 +1,8 @@
 /** Derivatives of pooling: each window's gradient goes back to its greatest element, or to all of them in equal parts. */
 import { ndarray, sizeOf } from "../../tensor/ndarray.js";
-import type { Tensor } from "../graph.js";
 import { intAttribute, need } from "../infer/infer.js";
 import { windowOf } from "../infer/math.js";
-import { cast, convTranspose, div, emit, expand, mul, reshape, zerosLike } from "../ops.js";
+import { cast, convTranspose, div, emit, expand, mul, reshape, upsample, zerosLike } from "../ops.js";
 import type { VjpRule } from "./vjp.js";
 
 export const maxPoolVjp: VjpRule = (c) => {
@@ -29,7 +28,8 @@ export const averagePoolVjp: VjpRule = (c) => {
   const tiles = spatial.every((n, i) => kernel[i] === strides[i] && dilations[i] === 1 && n === output[i] * kernel[i]);
   if (tiles && [...before, ...after].every((p) => p === 0)) {
     const shares = mul(c.dy, 1 / sizeOf(kernel));
-    if (x.dtype === "float32" && spatial.length === 2) return [repeatCells(shares, kernel)];
+    // Ten times as fast as the reshaped Expand below, whose inner loop is one block wide
+    if (x.dtype === "float32" && spatial.length === 2) return [upsample(shares, [kernel[0], kernel[1]])];
     const apart = [...x.shape.slice(0, 2), ...output.flatMap((n) => [n, 1])];
     const repeated = [...x.shape.slice(0, 2), ...output.flatMap((n, i) => [n, kernel[i]])];
     return [reshape(expand(reshape(shares, apart), repeated), x.shape)];
@@ -69,11 +69,3 @@ export const averagePoolVjp: VjpRule = (c) => {
   });
   return [reshape(dx, x.shape)];
 };
-
-/** Each cell of [N, C, H, W] as a block of that size: ten times as fast as a reshaped Expand, whose inner loop is one block wide. */
-const repeatCells = (t: Tensor, block: readonly number[]): Tensor =>
-  emit("Resize", [t, undefined, t.graph.constant(ndarray("float32", [4], Float32Array.of(1, 1, ...block)))], {
-    mode: "nearest",
-    coordinate_transformation_mode: "asymmetric",
-    nearest_mode: "floor",
-  })[0];
