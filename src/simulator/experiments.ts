@@ -151,9 +151,13 @@ export function describeGrowth({ field, units, rms, saturation, doublingDays, sa
       const bar = "#".repeat(Math.max(0, Math.round(60 + 10 * Math.log10(x / saturation))));
       return `day ${String(day).padStart(3)}  ${x.toExponential(2).padStart(9)}  ${bar}`;
     });
+  const most = Math.max(...rms) / saturation;
+  const end = Number.isNaN(saturationDay)
+    ? `${(100 * most).toFixed(0)} % of saturation at most`
+    : `90 % of saturation on day ${saturationDay}`;
   return [
     `difference of ${field}, ${units} (a bar's length is its logarithm)`,
     ...lines,
-    `saturation ${saturation.toFixed(0)}; doubling in ${doublingDays.toFixed(1)} days; saturated on day ${saturationDay}`,
+    `saturation ${saturation.toFixed(0)}; doubling in ${doublingDays.toFixed(1)} days; ${end}`,
   ].join("\n");
 }
