@@ -163,6 +163,9 @@ async function compression(): Promise<BenchRow[]> {
   ];
 }
 
+/** Each part on its own, for a look at one of them. */
+export const FEDERATION_PARTS = { compression, natsOverhead, thousandSites, largeAggregation };
+
 /** All rows; about a minute and 4 GB of temporary disk. */
 export async function federationRows(): Promise<BenchRow[]> {
   return [

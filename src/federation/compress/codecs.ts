@@ -23,8 +23,11 @@ interface Values {
   read(count: number, from: ByteReader, seed: number): Float32Array;
 }
 
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
+
 const FLOAT32: Values = {
-  write: (values, to) => to.bytes(new Uint8Array(Float32Array.from(values).buffer)),
+  write: (values, to) => to.bytes(bytesOf(values instanceof Float32Array ? values : Float32Array.from(values))),
   read: (count, from) => new Float32Array(from.bytes(4 * count).slice().buffer),
 };
 

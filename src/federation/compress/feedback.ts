@@ -29,13 +29,12 @@ export function compress(
   memory: Vector | undefined,
   seed: number,
 ): Compressed {
-  const kept = memory ?? zerosLike(update);
+  const kept = memory ?? (feedback === "none" ? update.subarray(0, 0) : zerosLike(update));
   const wanted = feedback === "none" ? update : feedback === "ef14" ? sum(update, kept) : difference(update, kept);
   const payload = codec.encode(wanted, seed);
+  if (feedback === "none") return { payload, memory: kept, refused: kept };
   const sent = codec.decode(payload, update.length, seed);
   switch (feedback) {
-    case "none":
-      return { payload, memory: kept, refused: kept };
     case "ef14":
       return { payload, memory: difference(wanted, sent), refused: wanted };
     case "ef21":
