@@ -8,10 +8,11 @@ import { targetGrid } from "../data/target-grid.node.js";
 import { REGRID_METHODS, type RegridMethod } from "../earth/regrid/index.js";
 import { nearest, UsageError } from "../errors.js";
 import type { CommandFactory } from "./commands.js";
-import { collect, commandWith, list, numeric } from "./options.js";
+import { type OpenFlags, openOptions, withOpenOptions } from "./open-options.js";
+import { collect, commandWith, list, numeric, pairs } from "./options.js";
 import { output } from "./output.js";
 
-interface ConvertFlags {
+interface ConvertFlags extends OpenFlags {
   out: string;
   format?: string;
   variables?: string[];
@@ -26,7 +27,6 @@ interface ConvertFlags {
   how?: string[];
   rename?: string[];
   units?: string[];
-  unitsAre?: string[];
   sort?: string[];
   longitudesFrom?: number;
   error?: string[];
@@ -36,7 +36,7 @@ interface ConvertFlags {
   packing?: string;
   bits?: number;
   overwrite?: boolean;
-  cache?: string;
+  quality?: string[];
   json?: boolean;
   quiet?: boolean;
 }
@@ -44,13 +44,15 @@ interface ConvertFlags {
 const numbers = (text: string): number[] => list(text).map(numeric);
 
 export const command: CommandFactory = () =>
-  commandWith(
-    "convert",
-    "Converts a dataset, or a part of it, to Zarr, NetCDF, GRIB 2, npz, CSV or Parquet.",
-    `foehn convert air.nc --box 30,60,-10,30 --from 2001 --units air=degC --out europe.zarr
+  withOpenOptions(
+    commandWith(
+      "convert",
+      "Converts a dataset, or a part of it, to Zarr, NetCDF, GRIB 2, npz, CSV or Parquet.",
+      `foehn convert air.nc --box 30,60,-10,30 --from 2001 --units air=degC --out europe.zarr
   foehn convert era5.grib --derive wind_speed --grid 360x181 --method conservative --resample day --out daily.nc
   foehn convert era5.zarr --error t2m=0.01 --keep-bits q=9 --out small.zarr
   foehn convert forecast.nc --grid "47.4,8.5;46.2,6.1" --variables t2m --out stations.csv`,
+    ),
   )
     .argument("<data>", "file, directory, pattern, address or archive (gfs:2024-01-01T00?step=6&match=PRMSL)")
     .requiredOption("--out <path>", "ends in .zarr, .nc, .grib2, .npz, .csv or .parquet")
@@ -63,11 +65,11 @@ export const command: CommandFactory = () =>
     .option("--derive <names>", `adds what follows from the data: ${DERIVED_VARIABLES.join(", ")}`, list)
     .option("--grid <grid>", "360x181, F80, south,north,west,east,spacing, lat,lon;lat,lon, or a data set's")
     .option("--method <name>", `of regridding: ${REGRID_METHODS.join(", ")}`)
+    .option("--quality <names>", "adds flags of quality control of station variables, or all", list)
     .option("--resample <step>", "6h, day, month, year: sums of amounts, means of the rest")
     .option("--how <name=method>", `other than that, for one variable: ${RESAMPLE_METHODS.join(", ")}`, collect)
     .option("--rename <old=new>", "of a variable or dimension; may be repeated", collect)
     .option("--units <name=units>", "of a variable, converted; may be repeated", collect)
-    .option("--units-are <name=units>", "what a variable's units are where the file does not say", collect)
     .option("--sort <dimensions>", "into rising order, comma-separated", list)
     .option("--longitudes-from <degrees>", "0 or -180", numeric)
     .option("--error <name=amount>", "largest error allowed: quantised to integers; may be repeated", collect)
@@ -76,7 +78,6 @@ export const command: CommandFactory = () =>
     .option("--shards <dim=length>", "chunks in one file (Zarr v3); may be repeated", collect)
     .option("--packing <name>", "of GRIB 2: simple or ccsds")
     .option("--bits <number>", "of a packed value of GRIB 2, 1 to 24", numeric)
-    .option("--cache <folder>", "where chunks and messages from servers are kept")
     .option("--no-overwrite", "refuse where the target exists")
     .action(async (location: string, flags: ConvertFlags) => {
       const { variables, box, levels, from, to } = flags;
@@ -86,10 +87,7 @@ export const command: CommandFactory = () =>
       const packing = flags.packing && oneOf("--packing", flags.packing, ["simple", "ccsds"] as const);
       const format = flags.format && oneOf<ConvertFormat>("--format", flags.format, CONVERT_FORMATS);
       const grid = flags.grid === undefined ? undefined : await targetGrid(flags.grid);
-      const dataset = await openDataset(location, {
-        units: pairs("--units-are", flags.unitsAre),
-        cache: flags.cache,
-      });
+      const dataset = await openDataset(location, openOptions(flags));
       try {
         const converted = await convertDataset(dataset, flags.out, {
           format: format || undefined,
@@ -98,6 +96,7 @@ export const command: CommandFactory = () =>
           box: box && { south: box[0], north: box[1], west: box[2], east: box[3] },
           time: from || to ? { start: from, end: to } : undefined,
           derive: flags.derive,
+          quality: flags.quality,
           grid,
           method: method || undefined,
           resample: flags.resample,
@@ -140,16 +139,6 @@ function oneOf<T extends string>(option: string, word: string, known: readonly T
   const near = nearest(word, known);
   throw new UsageError(
     `${option} ${word}: there is no such one${near ? `; did you mean '${near}'?` : ""} There are ${known.join(", ")}`,
-  );
-}
-
-function pairs(option: string, texts: readonly string[] = []): Record<string, string> {
-  return Object.fromEntries(
-    texts.map((text) => {
-      const equals = text.indexOf("=");
-      if (equals < 1 || equals === text.length - 1) throw new UsageError(`${option} ${text}: write it as name=value`);
-      return [text.slice(0, equals), text.slice(equals + 1)];
-    }),
   );
 }
 

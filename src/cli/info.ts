@@ -5,28 +5,29 @@ import { describe, table } from "../data/info.js";
 import { openDataset } from "../data/open.node.js";
 import { describeModel, type ModelDescription } from "../graph/describe.js";
 import type { CommandFactory } from "./commands.js";
+import { type OpenFlags, openOptions, withOpenOptions } from "./open-options.js";
 import { commandWith } from "./options.js";
 import { output } from "./output.js";
 
 export const command: CommandFactory = () =>
-  commandWith(
-    "info",
-    "Says what is in a dataset (variables, grid, times, units, gaps, what is wrong with it) or in an ONNX model.",
-    "foehn info era5.zarr",
-  )
-    .addHelpText(
+  withOpenOptions(
+    commandWith(
+      "info",
+      "Says what is in a dataset (variables, grid, times, units, gaps, what is wrong with it) or in an ONNX model.",
+      "foehn info era5.zarr",
+    ).addHelpText(
       "after",
       `\nPublic archives:\n${ARCHIVES.map((a) => `  ${a.example.padEnd(66)} ${a.about}`).join("\n")}`,
-    )
+    ),
+  )
     .argument("<data>", "file, directory, pattern, address or archive (wb2:era5-64x32)")
-    .option("--cache <folder>", "where chunks and messages from servers are kept")
-    .action(async (location: string, flags: { cache?: string; json?: boolean; quiet?: boolean }) => {
+    .action(async (location: string, flags: OpenFlags & { json?: boolean; quiet?: boolean }) => {
       if (location.endsWith(".onnx") && (await isFile(location))) {
         const model = describeModel(await readFile(location), { source: location });
         output(flags).result(model, modelTable(location, model));
         return;
       }
-      const dataset = await openDataset(location, { cache: flags.cache });
+      const dataset = await openDataset(location, openOptions(flags));
       try {
         const info = await describe(dataset);
         output(flags).result(info, table(info));

@@ -58,3 +58,14 @@ export function applySettings(config: Record<string, unknown>, settings: readonl
   }
   return out;
 }
+
+/** `name=value` options as a record. */
+export function pairs(option: string, texts: readonly string[] = []): Record<string, string> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const equals = text.indexOf("=");
+      if (equals < 1 || equals === text.length - 1) throw new UsageError(`${option} ${text}: write it as name=value`);
+      return [text.slice(0, equals), text.slice(equals + 1)];
+    }),
+  );
+}

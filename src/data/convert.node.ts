@@ -17,6 +17,7 @@ import { type Dataset, type Variable, variable } from "./dataset.js";
 import { derive } from "./derive.js";
 import type { Overwrite } from "./files.node.js";
 import { type Loss, type LossReport, lossy } from "./lossy.js";
+import { withQualityFlags } from "./quality.js";
 import { regridded } from "./regrid.js";
 import { type ResampleMethod, resampled } from "./resample.js";
 import { subset, type SubsetOptions } from "./subset.js";
@@ -50,6 +51,8 @@ export interface ConvertOptions extends SubsetOptions {
   readonly how?: ResampleMethod | Readonly<Record<string, ResampleMethod>>;
   /** Derived variables to add, before `variables` chooses. */
   readonly derive?: readonly string[];
+  /** Station variables to add flags of quality control for; `all` is every one that can be checked. */
+  readonly quality?: readonly string[];
   /** What to lose, by (new) variable names. */
   readonly loss?: Readonly<Record<string, Loss>>;
   readonly chunks?: Readonly<Record<string, number>>;
@@ -128,6 +131,7 @@ function formatOf(target: string): ConvertFormat {
 export async function transformed(dataset: Dataset, options: ConvertOptions): Promise<Dataset> {
   const { rename = {}, units = {}, sort = [], longitudesFrom } = options;
   let result = options.derive ? await derive(dataset, options.derive) : dataset;
+  if (options.quality) result = await withQualityFlags(result, options.quality);
   for (const name of Object.keys(rename)) if (!(name in result.dims)) variable(result, name);
   for (const name of Object.keys(units)) variable(result, name);
   for (const dim of sort) result = await ordered(result, dim);

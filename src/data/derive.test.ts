@@ -221,6 +221,22 @@ describe("resampling in time", () => {
     expect(variable(daily, "tp").attrs["cell_methods"]).toBe("time: sum");
   });
 
+  it("averages directions around the compass", async () => {
+    const winds = memoryDataset({
+      time: { dims: ["time"], data: floats([4], [0, 6, 12, 18]), attrs: { units: "hours since 2001-01-01" } },
+      dd: {
+        dims: ["time", "x"],
+        data: floats([4, 3], [350, 0, 170, 10, 180, NaN, 350, 0, 190, 10, 180, 180]),
+        attrs: { units: "degree", standard_name: "wind_from_direction" },
+      },
+    });
+    const mean = await numbers(await resampled(winds, "day"), "dd");
+    expect(Math.min(mean[0], 360 - mean[0])).toBeCloseTo(0, 9);
+    expect(mean[1]).toBeNaN(); // from north as often as from south
+    expect(mean[2]).toBeCloseTo(180, 9);
+    await expect(resampled(winds, "day", { how: "sum" })).rejects.toThrow(/is a direction, which has no sum/);
+  });
+
   it("knows months, extremes and single instants", async () => {
     const monthly = await resampled(hourly, "month", { how: { t2m: "max", tp: "mean" } });
     expect(monthly.dims["time"]).toBe(3); // January, February, the first three days of March

@@ -70,9 +70,11 @@ export async function describe(dataset: Dataset, options: { maxValues?: number }
       "grid_mapping_name" in v.attrs || "crs_wkt" in v.attrs || (v.dims.length === 0 && v.name === "crs");
     const sample = isText(v) || isMapping ? undefined : await sampleOf(v, options);
     if (sample && isData(v, dataset)) found.push(...variableProblems(v, sample));
-    variables.push(variableInfo(v, sample, isData(v, dataset)));
+    // a single instant is told with the dimensions
+    if (v.name !== "time" || v.dims.length > 0) variables.push(variableInfo(v, sample, isData(v, dataset)));
   }
   const time = await timeInfo(dataset);
+  if (!time && !("time" in dataset.dims)) found.push(...unnamedTime(dataset));
   return {
     source: dataset.source,
     format: dataset.format,
@@ -83,6 +85,19 @@ export async function describe(dataset: Dataset, options: { maxValues?: number }
     problems: found,
     uses: await usesOf(dataset, time?.step ?? null),
   };
+}
+
+/** A dimension that is time by its name, but does not say from when it counts. */
+function unnamedTime(dataset: Dataset): Problem[] {
+  const dim = Object.keys(dataset.dims).find((name) => /time(?!_?bnds)/i.test(name) && name !== "lead_time");
+  if (dim === undefined) return [];
+  return [
+    {
+      kind: "times",
+      variable: dim,
+      message: `'${dim}' does not say from when it counts; if it is time, say so: --units-are "${dim}=hours since 2000-01-01"`,
+    },
+  ];
 }
 
 const textOf = (v: Variable, name: string): string | null => {
@@ -186,6 +201,7 @@ export function table(info: DatasetInfo): string {
           : "";
     lines.push(`  ${dim.padEnd(12)}${String(length).padStart(8)}   ${span}`.trimEnd());
   }
+  if (info.time && !("time" in info.dims)) lines.push(`  time                   ${minutes(info.time.start)}`);
   const shownVariables = info.variables.slice(0, SHOWN_VARIABLES);
   const rows = shownVariables.map((v) => [
     v.name,

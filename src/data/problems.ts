@@ -92,7 +92,8 @@ export function usualStep(times: ArrayLike<number>): { ms: number; name: string 
 function timeProblems(times: Float64Array, calendar: Calendar): Problem[] {
   const found: Problem[] = [];
   const complain = (message: string): void => void found.push({ kind: "times", variable: "time", message });
-  if (times.some((t) => Number.isNaN(t))) complain(`${times.filter((t) => Number.isNaN(t)).length} times are missing`);
+  if (times.some((t) => Number.isNaN(t)))
+    complain(`${plural(times.filter((t) => Number.isNaN(t)).length, "time")} missing`);
   const step = usualStep(times);
   if (!step) return found;
   const slack = step.name === "month" ? 3 * MS_PER_DAY : step.name === "year" ? 6 * MS_PER_DAY : 0.001 * step.ms;
@@ -135,7 +136,8 @@ export function variableProblems(v: Variable, { count, missing, infinite, min, m
   if (infinite > 0) complain("values", `'${v.name}' has ${infinite} infinite values`);
   const units = v.attrs["units"];
   if (typeof units !== "string" || units.trim() === "") {
-    if (v.dims.length > 1) complain("units", `'${v.name}' has no units; name them`);
+    if (v.dims.length > 1 && !("flag_meanings" in v.attrs))
+      complain("units", `'${v.name}' has no units; name them (--units-are ${v.name}=K)`);
     return found;
   }
   if (!isUnit(units)) {

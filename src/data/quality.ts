@@ -10,7 +10,8 @@ import { identify, toCanonical } from "../earth/variables.js";
 import { DataError } from "../errors.js";
 import { type NdArray, toNumbers } from "../tensor/ndarray.js";
 import { readCoordinate, readTimes } from "./coords.js";
-import { type Dataset, variable } from "./dataset.js";
+import { type Attributes, type Dataset, memoryDataset, type Variable, variable } from "./dataset.js";
+import { withVariables } from "./views.js";
 
 /** Bits of a flag; 0 is a value nothing speaks against. */
 export const CHECKS = { range: 1, step: 2, persistence: 4, spatial: 8 } as const;
@@ -197,4 +198,32 @@ function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const half = sorted.length >> 1;
   return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+/**
+ * The dataset with `<name>_qc` beside each checked variable: CF's flag masks and meanings, named by the variable's
+ * `ancillary_variables`. `all` is every variable on (time, station) whose limits are known.
+ */
+export async function withQualityFlags(dataset: Dataset, names: readonly string[]): Promise<Dataset> {
+  const known = (v: Variable): boolean => v.dims.join() === "time,station" && (identify(v)?.name ?? "") in LIMITS;
+  const chosen = names.join() === "all" ? [...dataset.variables.values()].filter(known).map(({ name }) => name) : names;
+  if (chosen.length === 0)
+    throw new DataError(
+      dataset.source,
+      "no variable on (time, station) is one whose limits are known; name those to check",
+    );
+  const variables = new Map(dataset.variables);
+  for (const name of chosen) {
+    const { flags } = await qualityFlags(dataset, name);
+    const attrs: Attributes = {
+      long_name: `quality control of ${name}`,
+      flag_masks: Object.values(CHECKS),
+      flag_meanings: Object.keys(CHECKS).join(" "),
+    };
+    const checks = memoryDataset({ [`${name}_qc`]: { dims: ["time", "station"], data: flags, attrs } });
+    const v = variable(dataset, name);
+    variables.set(name, { ...v, attrs: { ...v.attrs, ancillary_variables: `${name}_qc` } });
+    variables.set(`${name}_qc`, variable(checks, `${name}_qc`));
+  }
+  return withVariables(dataset, variables.values());
 }

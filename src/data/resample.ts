@@ -103,6 +103,8 @@ export async function resampled(dataset: Dataset, step: string, options: Resampl
     const share = options.minimumShare ?? (method === "sum" ? 1 : 0);
     const expected = intervals.map(({ start, end }) => (usual ? Math.max(1, Math.round((end - start) / usual)) : 1));
     const needed = expected.map((n) => Math.max(1, Math.ceil(share * n - 1e-9)));
+    if (method === "sum" && isDirection(v))
+      throw new UsageError(`${dataset.source}: '${v.name}' is a direction, which has no sum; take its mean`);
     return [reduced(v, groups, method, needed, dataset.source)];
   });
   const units = "hours since 1970-01-01";
@@ -123,6 +125,9 @@ export async function resampled(dataset: Dataset, step: string, options: Resampl
   return withVariables(dataset, [...times.variables.values(), ...variables]);
 }
 
+/** Directions go around: their mean is that of unit vectors, 350 and 10 degrees make 0. */
+const isDirection = (v: Variable): boolean => /_from_direction$|_to_direction$/.test(identify(v)?.standardName ?? "");
+
 const isAmount = (v: Variable): boolean =>
   identify(v)?.kind === "amount" || /\btime:\s*sum\b/.test(String(v.attrs["cell_methods"] ?? ""));
 
@@ -141,6 +146,8 @@ function reduced(
   const axis = v.dims.indexOf("time");
   const shape = v.shape.map((n, i) => (i === axis ? groups.length : n));
   const dtype = v.dtype === "float32" ? "float32" : "float64";
+  const circular = method === "mean" && isDirection(v);
+  const turn = (2 * Math.PI) / (/^rad/.test(String(v.attrs["units"] ?? "")) ? 2 * Math.PI : 360);
   const name = method === "mean" ? "mean" : method === "sum" ? "sum" : method === "min" ? "minimum" : "maximum";
   return {
     ...v,
@@ -167,15 +174,24 @@ function reduced(
               ]);
         for (let cell = 0; cell < outer * inner; cell++) {
           let [sum, low, high, n] = [0, Infinity, -Infinity, 0];
+          let [east, north] = [0, 0];
           for (let t = 0; t < group.length; t++) {
             const x = values[t * outer * inner + cell];
             if (x !== x) continue;
             n++;
             sum += x;
+            if (circular) {
+              east += Math.sin(x * turn);
+              north += Math.cos(x * turn);
+            }
             if (x < low) low = x;
             if (x > high) high = x;
           }
-          const result = method === "mean" ? sum / n : method === "sum" ? sum : method === "min" ? low : high;
+          const around =
+            (((Math.atan2(east, north) / turn) % ((2 * Math.PI) / turn)) + (2 * Math.PI) / turn) %
+            ((2 * Math.PI) / turn);
+          const mean = circular ? (Math.hypot(east, north) < 1e-9 * n ? NaN : around) : sum / n;
+          const result = method === "mean" ? mean : method === "sum" ? sum : method === "min" ? low : high;
           const at = (Math.floor(cell / inner) * counts[axis] + bin) * inner + (cell % inner);
           out[at] = n < needed[index] ? NaN : result;
         }
