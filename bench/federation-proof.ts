@@ -2,19 +2,37 @@
  * `npm run bench -- --proof ireland|noaa|atmosphere`: is joining worth it? Each site alone, together, personal and pooled, on real
  * stations or on the embedded atmosphere; see docs/results/federation.md for what came out.
  */
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
-import type { Dataset } from "../src/data/dataset.js";
+import { type Dataset, memoryDataset, type MemoryVariable } from "../src/data/dataset.js";
+import { readTimes } from "../src/data/coords.js";
+import { subset } from "../src/data/subset.js";
+import type { Member } from "../src/federation/weather/member.js";
+import { observe, observingNetwork } from "../src/simulator/network.js";
 import { readStations } from "../src/tasks/stations.js";
 import { openDataset } from "../src/data/open.node.js";
 import { openInline } from "../src/engine/runtime.node.js";
 import type { RunConfigInput } from "../src/federation/protocol/config.js";
 import { siteMembers } from "../src/federation/weather/data.js";
-import { type Owner, prove, trainTogether, meanValidation, totalSteps } from "../src/federation/weather/proof.js";
+import {
+  type Owner,
+  prove,
+  type ModelStore,
+  robustness,
+  trainWay,
+  trainTogether,
+  totalSteps,
+} from "../src/federation/weather/proof.js";
 import { centralTraining } from "../src/federation/weather/pooled.js";
 import { initialParameters } from "../src/federation/weather/network.js";
 import { createWeatherSite, trainAlone } from "../src/federation/weather/site.js";
+import { writeWhole } from "../src/data/files.node.js";
+import { decodeSafetensors, encodeSafetensors } from "../src/tensor/safetensors.js";
+import type { Parameters } from "../src/federation/protocol/parameters.js";
+import type { Attack } from "../src/federation/weather/hostile.js";
+import { proofMarkdown, proofSvg } from "../src/federation/weather/proof-report.js";
 import { parseSharedTask, type SharedTask } from "../src/federation/weather/task.js";
 import type { Runtime } from "../src/engine/runtime.js";
 
@@ -45,6 +63,84 @@ async function stationOwners(
   return owners;
 }
 
+/** The stations of a table as owners of boxes of some degrees. */
+async function boxOwners(
+  file: string,
+  stations: string,
+  degrees: number,
+  task: SharedTask,
+  runtime: Runtime,
+): Promise<Owner[]> {
+  const dataset = await openDataset(file, { table: { stations } });
+  const { members, variables } = await siteMembers(dataset, task);
+  await dataset.close();
+  const boxes = new Map<string, Member[]>();
+  for (const member of members) {
+    const corner = [member.series.latitudes[0], member.series.longitudes[0]].map(
+      (v) => degrees * Math.floor(v / degrees),
+    );
+    const box = `${Math.abs(corner[0])}n${Math.abs(corner[1])}w`;
+    boxes.set(box, [...(boxes.get(box) ?? []), member]);
+  }
+  const owners: Owner[] = [];
+  for (const [name, of] of [...boxes].sort())
+    owners.push({ name, site: await createWeatherSite({ task, members: of, variables, runtime, source: name }) });
+  return owners;
+}
+
+const DAY = 86_400_000;
+
+/** One holder of the embedded atmosphere: a region's grid, or a network of stations with its flaws. */
+interface Holding {
+  readonly variables: readonly string[];
+  /** South, north, west, east. */
+  readonly region: readonly [number, number, number, number];
+  /** How many; the whole grid of the region where left out. */
+  readonly stations?: number;
+  readonly days?: readonly [number, number];
+}
+const SURFACE = ["2m_temperature", "mean_sea_level_pressure", "10m_u_component_of_wind", "10m_v_component_of_wind"];
+const HOLDINGS: Readonly<Record<string, Holding>> = {
+  "america-analysis": {
+    variables: ["2m_temperature", "mean_sea_level_pressure", "geopotential", "temperature"],
+    region: [34, 50, 250, 280],
+  },
+  "europe-analysis": { variables: [...SURFACE, "geopotential"], region: [40, 58, 0, 30] },
+  "asia-service": { variables: SURFACE, region: [25, 45, 100, 140], stations: 8 },
+  "southern-buoys": { variables: SURFACE.slice(1), region: [-55, -35, 0, 360], stations: 8 },
+  roads: { variables: ["2m_temperature"], region: [45, 55, 5, 25], stations: 8 },
+  tropics: { variables: SURFACE, region: [-15, 15, 0, 360], stations: 8 },
+  siberia: { variables: SURFACE.slice(0, 2), region: [55, 70, 70, 130], stations: 5, days: [365, 730] },
+  school: { variables: SURFACE.slice(0, 2), region: [48, 53, 2, 12], stations: 1, days: [200, 380] },
+};
+
+/** The variables of a dataset read once, whole: networks read it one time after the other. */
+async function inMemory(dataset: Dataset, names: readonly string[]): Promise<Dataset> {
+  const part = await subset(dataset, { variables: names });
+  const read: [string, MemoryVariable][] = [];
+  for (const v of part.variables.values()) read.push([v.name, { dims: v.dims, data: await v.read(), attrs: v.attrs }]);
+  return memoryDataset(Object.fromEntries(read), { source: dataset.source });
+}
+
+async function atmosphereOwners(world: Dataset, task: SharedTask, runtime: Runtime): Promise<Owner[]> {
+  const owners: Owner[] = [];
+  for (const [i, [name, { variables, region, stations, days }]] of Object.entries(HOLDINGS).entries()) {
+    const chosen = await subset(world, { variables });
+    const [south, north, west, east] = region;
+    const part =
+      stations === undefined
+        ? await subset(chosen, { box: { south, north, west, east } })
+        : await observe(chosen, observingNetwork({ count: stations, region, seed: i }), { seed: i, variables });
+    const span = days && (await readTimes(part)).values;
+    const cut = span
+      ? await subset(part, { time: { start: span[0] + days[0] * DAY, end: span[0] + days[1] * DAY } })
+      : part;
+    const { members, variables: found } = await siteMembers(cut, task);
+    owners.push({ name, site: await createWeatherSite({ task, members, variables: found, runtime, source: name }) });
+  }
+  return owners;
+}
+
 const OWNERS: Record<string, (task: SharedTask, runtime: Runtime, every: number) => Promise<Owner[]>> = {
   ireland: (task, runtime, every) =>
     stationOwners(
@@ -54,8 +150,14 @@ const OWNERS: Record<string, (task: SharedTask, runtime: Runtime, every: number)
       runtime,
       every,
     ),
-  noaa: (task, runtime, every) =>
-    stationOwners(data("noaa-us-daily", "daily.csv.gz"), data("noaa-us-daily", "stations.csv"), task, runtime, every),
+  noaa: (task, runtime) =>
+    boxOwners(data("noaa-us-daily", "daily.csv.gz"), data("noaa-us-daily", "stations.csv"), 5, task, runtime),
+  atmosphere: async (task, runtime) => {
+    const world = await openDataset(process.env["FOEHN_ATMOSPHERE"] ?? "atmosphere.zarr");
+    const middle = await subset(world, { levels: [500, 850] });
+    const names = [...new Set(Object.values(HOLDINGS).flatMap((h) => h.variables))];
+    return atmosphereOwners(await inMemory(middle, names), task, runtime);
+  },
 };
 
 const [name, mode = "prove", ...sets] = process.argv.slice(2);
@@ -92,8 +194,12 @@ if (mode === "tune") {
     );
     const cpu = process.cpuUsage();
     if (kind === "together") {
-      const { params } = await trainTogether({ config, task, owners });
-      log(`together ${(await meanValidation(owners, params)).toFixed(5)} ${list.join(" ")}`);
+      const curve: string[] = [];
+      const { validation, round } = await trainTogether(
+        { config, task, owners },
+        { onRound: (r, v) => r.round % Math.round(config.rounds / 10) === 0 && curve.push(v.toFixed(4)) },
+      );
+      log(`together ${validation.toFixed(5)} at ${round} (${curve.join(" ")}) ${list.join(" ")}`);
     } else if (kind === "pooled") {
       const p = await centralTraining({
         config,
@@ -122,14 +228,54 @@ if (mode === "tune") {
     const { user, system } = process.cpuUsage(cpu);
     log(`  cpu ${((user + system) / 1e6).toFixed(1)} s`);
   }
+} else if (mode === "robust") {
+  const every = Number(sets.shift());
+  const config = withSets(sets);
+  const task = parseSharedTask(config.task);
+  const owners = await OWNERS[name](task, runtime, every);
+  log(`${owners.length} owners`);
+  const rules = ["mean", "geometric-median", "arc+nnm+trimmed-mean"];
+  const attacks: Attack[] = [
+    { kind: "turned", strength: 1 },
+    { kind: "turned", strength: 10 },
+    { kind: "noise", strength: 10 },
+  ];
+  const rows = await robustness({ config, task, owners, runtime, log }, [
+    { compression: { codec: "top-k:0.07+int8", feedback: "ef14" } },
+    ...rules.slice(1).map((rule) => ({ rule })),
+    ...attacks.flatMap((attack) => rules.map((rule) => ({ rule, attack }))),
+  ]);
+  await writeFile(
+    path.join(process.env["FOEHN_OUT"] ?? "runs", `federation-${name}-robust.json`),
+    JSON.stringify(rows),
+  );
 } else {
   const config = withSets(sets);
   const task = parseSharedTask(config.task);
   const owners = await OWNERS[name](task, runtime, 1);
   log(`${owners.length} owners`);
-  const proof = await prove({ config, task, owners, runtime, log });
-  log(JSON.stringify(proof.mean));
-  log(`share ${proof.share.toFixed(3)}; not better together: ${proof.worse.join(", ") || "none"}`);
-  const { rounds: _, ...rest } = proof;
-  await writeFile(`/tmp/foehn/proof-${name}.json`, JSON.stringify(rest));
+  const out = process.env["FOEHN_OUT"] ?? "runs";
+  await mkdir(path.join(out, name), { recursive: true });
+  const fileOf = (model: string): string => path.join(out, name, `${model}.safetensors`);
+  const store: ModelStore = {
+    load: async (model) =>
+      existsSync(fileOf(model))
+        ? (decodeSafetensors(await readFile(fileOf(model)), fileOf(model)).tensors as unknown as Parameters)
+        : undefined,
+    save: async (model, params) => writeWhole(fileOf(model), encodeSafetensors([...params])),
+  };
+  const options = { config, task, owners, runtime, log, store };
+  const [first, last] = [Number(process.env["FOEHN_FROM"] ?? 0), Number(process.env["FOEHN_TO"] ?? owners.length)];
+  if (mode === "together" || mode === "pooled") await trainWay(options, mode);
+  else if (mode === "alone") for (const owner of owners.slice(first, last)) await trainWay(options, owner);
+  else {
+    const proof = await prove(options);
+    await writeFile(path.join(out, `federation-${name}.json`), JSON.stringify(proof));
+    await writeFile(
+      path.join(out, `federation-${name}.svg`),
+      proofSvg(proof, `Skill at each site's own test part: ${name}`),
+    );
+    await writeFile(path.join(out, `federation-${name}.md`), proofMarkdown(proof));
+    process.stdout.write(`\n${proofMarkdown(proof)}`);
+  }
 }

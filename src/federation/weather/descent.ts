@@ -25,8 +25,8 @@ export interface SharedPull {
 export interface Descent {
   /** Arrays of the shared model that this site's graph has. */
   readonly arrays: readonly string[];
-  /** Goes on from these numbers with a fresh optimiser. */
-  begin(parameters: Shared, pull?: SharedPull): void;
+  /** Goes on from these numbers, with a fresh optimiser or with the one of the training before. */
+  begin(parameters: Shared, options?: SharedPull & { keepOptimiser?: boolean }): void;
   /** One optimiser step; gives the batch's loss before it. Throws, changing nothing, where loss or gradient is not finite. */
   step(picks: readonly Pick[], learningRate: number): Promise<number>;
   /** A copy of the numbers as they stand. */
@@ -37,6 +37,10 @@ export interface Descent {
   correct(parameters: Shared, picks: readonly Pick[]): Promise<Float32Array[]>;
   close(): Promise<void>;
 }
+
+/** Samples of a batch: as many as have the task's number of points. */
+export const batchOf = ({ training }: SharedTask, { series }: Member): number =>
+  Math.max(1, Math.round(training.batch / (series.latitudes.length * series.longitudes.length)));
 
 /** Numbers of a feature that go through the network at once when it only forecasts. */
 const FORECAST_NUMBERS = 16_000;
@@ -51,7 +55,7 @@ export async function createDescent(
   const patch = patchOf(task);
   const cells = variables.length * latitudes.length * longitudes.length;
   const many = Math.max(8, Math.min(256, Math.floor(FORECAST_NUMBERS / cells)));
-  const learner = siteNetwork(task, { variables, latitudes, longitudes, batch: task.training.batch });
+  const learner = siteNetwork(task, { variables, latitudes, longitudes, batch: batchOf(task, member) });
   const forecaster = siteNetwork(task, { variables, latitudes, longitudes, batch: many });
   const layout: Layout = learner.loss.graph.parameters.map(({ name, shape }) => ({ name, shape }));
   const gradientSession = await runtime.load(gradientGraph(learner.loss));
@@ -78,19 +82,20 @@ export async function createDescent(
   };
 
   let weights: Float32Array | undefined;
-  let optimiser: FlatOptimiser;
+  let optimiser: FlatOptimiser | undefined;
   const begun = (): Float32Array => {
     if (!weights) throw new FoehnError("this training has not begun from any numbers");
     return weights;
   };
   return {
     arrays: layout.map(({ name }) => name),
-    begin(parameters, { offset, proximal } = {}) {
+    begin(parameters, { offset, proximal, keepOptimiser = false } = {}) {
       weights = own(parameters);
-      optimiser = flatOptimiser(task, decays, {
+      const pull = {
         offset: offset && own(offset),
         proximal: proximal && { weight: proximal.weight, anchor: own(proximal.anchor) },
-      });
+      };
+      optimiser = flatOptimiser(task, decays, pull, keepOptimiser ? optimiser?.state : undefined);
     },
     async step(picks, learningRate) {
       const { loss, gradient } = await lossAndGradient(begun(), picks);
@@ -98,7 +103,7 @@ export async function createDescent(
         throw new FoehnError(
           "the loss or its gradient is not finite; lower training.learningRate in the run's task, or look at the site's data",
         );
-      optimiser.step(begun(), gradient, learningRate);
+      optimiser!.step(begun(), gradient, learningRate);
       return loss;
     },
     parameters: () => unflatten(begun().slice(), layout) as Parameters,

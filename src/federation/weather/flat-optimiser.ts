@@ -11,25 +11,34 @@ export interface Pull {
   readonly proximal?: { readonly weight: number; readonly anchor: Float32Array };
 }
 
+/** Means of gradients and of their squares, and how many steps they are of. */
+export interface OptimiserState {
+  readonly m: Float32Array;
+  readonly v: Float32Array;
+  t: number;
+}
+
 export interface FlatOptimiser {
+  readonly state: OptimiserState;
   /** Moves `weights` in place by a gradient, after its norm was clipped. */
   step(weights: Float32Array, gradient: Float32Array, rate: number): void;
 }
 
-/** `decays` is 1 where weight decay applies. */
+/** `decays` is 1 where weight decay applies; `state` is gone on from, and changed. */
 export function flatOptimiser(
   { training }: Pick<SharedTask, "training">,
   decays: Uint8Array,
   { offset, proximal }: Pull = {},
+  state: OptimiserState = { m: new Float32Array(decays.length), v: new Float32Array(decays.length), t: 0 },
 ): FlatOptimiser {
   const n = decays.length;
-  const [m, v] = [new Float32Array(n), new Float32Array(n)];
+  const { m, v } = state;
   const { clip, beta2, weightDecay, momentum, optimiser } = training;
   const beta1 = 0.9;
-  let t = 0;
   return {
+    state,
     step(weights, gradient, rate) {
-      t++;
+      const t = ++state.t;
       let norm = 0;
       for (let i = 0; i < n; i++) norm += gradient[i] * gradient[i];
       norm = Math.sqrt(norm);

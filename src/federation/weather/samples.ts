@@ -10,7 +10,7 @@ import type { Feeds } from "../../engine/runtime.js";
 import { latitudeWeights } from "../../earth/weights.js";
 import { placeFeatures, FEATURES, patchCentres } from "../../models/position.js";
 import { patchGrid } from "../../models/patches.js";
-import { jumpArrays } from "../../tasks/forecast/features.js";
+import { CONDITION, jumpArrays } from "../../tasks/forecast/features.js";
 import { float32 } from "../../tensor/ndarray.js";
 import type { Member } from "./member.js";
 import { inSteps, type SharedTask } from "./task.js";
@@ -26,77 +26,104 @@ export interface Pick {
   readonly lead: number;
 }
 
+/** One sample's numbers, variable by variable within a map. */
+interface Sample {
+  /** [map, variable, cell]. */
+  readonly fields: Float32Array;
+  readonly condition: Float32Array;
+  readonly truth: Float32Array;
+  readonly weight: Float32Array;
+}
+
+/** Samples of stations are kept: they are small and drawn again and again. Those of grids are made anew. */
+const KEPT_NUMBERS = 512;
+const kept = new WeakMap<Member, Map<number, Sample>>();
+
+function sampleOf(task: SharedTask, pick: Pick): Sample {
+  const { member, start, lead } = pick;
+  if (mapsPerVariable(task) * member.normaliser.anomaly.length > KEPT_NUMBERS) return makeSample(task, pick);
+  const known = kept.get(member) ?? new Map<number, Sample>();
+  kept.set(member, known);
+  const key = start * task.forecast.leads.length + lead;
+  const before = known.get(key);
+  if (before) return before;
+  const made = makeSample(task, pick);
+  known.set(key, made);
+  return made;
+}
+
+function makeSample(task: SharedTask, { member, start, lead: chosen }: Pick): Sample {
+  const { normaliser: n, departures } = member;
+  const size = n.anomaly.length;
+  const lead = inSteps(task, "leads")[chosen];
+  const jump = jumpArrays(n, [{ time: member.series.times[start], lead, elapsed: 0 }]);
+  const [usual, change, damping, scale] = [jump.usual, jump.change, jump.damping, jump.scale].map(
+    (a) => a.data as Float32Array,
+  );
+  const fixed = fixedMaps(member);
+  const area = areaWeights(member);
+  const now = departures.subarray(start * size, (start + 1) * size);
+  const later = departures.subarray((start + lead) * size, (start + lead + 1) * size);
+  const fields = new Float32Array(mapsPerVariable(task) * size);
+  let map = 0;
+  /** Writes the next map of every variable: 0 stands for what is missing. */
+  const put = (value: (p: number) => number): void => {
+    for (let p = 0; p < size; p++) {
+      const v = value(p);
+      fields[map * size + p] = v === v ? v : 0;
+    }
+    map++;
+  };
+  put((p) => now[p]);
+  for (const lag of inSteps(task, "lags")) {
+    const past = departures.subarray((start - lag) * size, (start - lag + 1) * size);
+    put((p) => now[p] - past[p]);
+  }
+  for (const steps of inSteps(task, "slowMeans")) {
+    const mean = slowMean(departures, size, start, steps);
+    put((p) => mean[p]);
+  }
+  put((p) => usual[p] + now[p] * fixed.ratio[p]);
+  put((p) => usual[p]);
+  put((p) => change[p]);
+  put((p) => damping[p] * now[p]);
+  put((p) => fixed.deviation[p]);
+  put((p) => fixed.amplitude[p]);
+  const truth = new Float32Array(size);
+  const weight = new Float32Array(size);
+  for (let p = 0; p < size; p++) {
+    const z = (later[p] - damping[p] * now[p]) / scale[p];
+    if (z !== z) continue;
+    truth[p] = z;
+    weight[p] = area[p];
+  }
+  return { fields, condition: jump.condition.data as Float32Array, truth, weight };
+}
+
 /** Inputs, targets and weights of a batch. The weights are zero where the truth is missing; their mean is one. */
 export function sampleFeeds(task: SharedTask, picks: readonly Pick[], patch: readonly [number, number]): Feeds {
   const { series } = picks[0].member;
   const channels = series.channels.length;
   const [height, width] = [series.latitudes.length, series.longitudes.length];
-  const cells = height * width;
-  const size = channels * cells;
-  const maps = mapsPerVariable(task);
-  const [leads, lags, slow] = (["leads", "lags", "slowMeans"] as const).map((list) => inSteps(task, list));
-  const batch = picks.length;
-  const fields = new Float32Array(batch * maps * size);
-  const truth = new Float32Array(batch * size);
-  const weight = new Float32Array(batch * size);
   const grid = patchGrid(height, width, patch);
-  const tokens = grid.rows * grid.columns;
-  const places = new Float32Array(batch * tokens * FEATURES);
-  const condition: Float32Array[] = [];
-
-  picks.forEach(({ member, start, lead }, b) => {
-    const { normaliser: n, departures } = member;
-    const time = member.series.times[start];
-    const jump = jumpArrays(n, [{ time, lead: leads[lead], elapsed: 0 }]);
-    condition.push(jump.condition.data as Float32Array);
-    places.set(placesOf(member, grid), b * tokens * FEATURES);
-    const [usual, change, damping, scale] = [jump.usual, jump.change, jump.damping, jump.scale].map(
-      (a) => a.data as Float32Array,
-    );
-    const fixed = fixedMaps(member);
-    const area = areaWeights(member);
-    const now = departures.subarray(start * size, (start + 1) * size);
-    const later = departures.subarray((start + leads[lead]) * size, (start + leads[lead] + 1) * size);
-    let map = 0;
-    /** Writes the next map of every variable: 0 stands for what is missing. */
-    const put = (value: (p: number) => number): void => {
-      const at = (b * maps + map) * size;
-      for (let p = 0; p < size; p++) {
-        const v = value(p);
-        fields[at + p] = v === v ? v : 0;
-      }
-      map++;
-    };
-    put((p) => now[p]);
-    for (const lag of lags) {
-      const past = departures.subarray((start - lag) * size, (start - lag + 1) * size);
-      put((p) => now[p] - past[p]);
-    }
-    for (const steps of slow) {
-      const mean = slowMean(departures, size, start, steps);
-      put((p) => mean[p]);
-    }
-    put((p) => usual[p] + now[p] * fixed.ratio[p]);
-    put((p) => usual[p]);
-    put((p) => change[p]);
-    put((p) => damping[p] * now[p]);
-    put((p) => fixed.deviation[p]);
-    put((p) => fixed.amplitude[p]);
-    for (let p = 0; p < size; p++) {
-      const z = (later[p] - damping[p] * now[p]) / scale[p];
-      if (z !== z) continue;
-      truth[b * size + p] = z;
-      weight[b * size + p] = area[p];
-    }
-  });
-  const total = weight.reduce((s, w) => s + w, 0);
+  const samples = picks.map((pick) => sampleOf(task, pick));
+  const weight = concatenated(samples.map((s) => s.weight));
+  let total = 0;
+  for (let i = 0; i < weight.length; i++) total += weight[i];
   if (total > 0) for (let i = 0; i < weight.length; i++) weight[i] *= weight.length / total;
+  const batch = picks.length;
   const shape = [batch, channels, height, width];
   return {
-    fields: float32([batch, maps * channels, height, width], fields),
-    condition: float32([batch, condition[0].length], concatenated(condition)),
-    places: float32([batch, tokens, FEATURES], places),
-    truth: float32(shape, truth),
+    fields: float32(
+      [batch, mapsPerVariable(task) * channels, height, width],
+      concatenated(samples.map((s) => s.fields)),
+    ),
+    condition: float32([batch, CONDITION], concatenated(samples.map((s) => s.condition))),
+    places: float32(
+      [batch, grid.rows * grid.columns, FEATURES],
+      concatenated(picks.map(({ member }) => placesOf(member, grid))),
+    ),
+    truth: float32(shape, concatenated(samples.map((s) => s.truth))),
     weight: float32(shape, weight),
   };
 }

@@ -138,9 +138,19 @@ export function resampledErrors(
   options: { resamples?: number; seed?: number } = {},
 ): number[][] {
   const draw = drawBlocks(damped.starts, blockFor(damped), options);
-  const reference = resampledSums(damped.squares, draw);
-  return forecasts.map(({ squares }) => resampledSums(squares, draw).map((sums, r) => meanRatio(sums, reference[r])));
+  // One row holds the forecast's squares and damped persistence's, so that both are redrawn alike
+  const width = damped.columns.length;
+  return forecasts.map(({ squares }) =>
+    Array.from(
+      resampledSums(sideBySide(squares, damped.squares), draw).map((row) =>
+        meanRatio(row.subarray(0, width), row.subarray(width)),
+      ),
+    ),
+  );
 }
+
+const sideBySide = (a: readonly ArrayLike<number>[], b: readonly ArrayLike<number>[]): number[][] =>
+  a.map((row, t) => [...Array.from(row), ...Array.from(b[t])]);
 
 /** Block length from the mean error of each start. */
 const blockFor = (errors: Errors): number =>
@@ -170,8 +180,10 @@ export function skillRows(
       const add = (of: ArrayLike<number>) => mine.reduce((s, i) => s + of[i], 0);
       return Math.sqrt(add(sums) / add(counts));
     };
-    const counts = resampledSums(model.counts, draw);
-    const values = resampledSums(model.squares, draw).map((sums, r) => rmse(sums, counts[r]));
+    const width = model.columns.length;
+    const values = resampledSums(sideBySide(model.squares, model.counts), draw).map((row) =>
+      rmse(row.subarray(0, width), row.subarray(width)),
+    );
     const [lowest, highest] = interval(values);
     const of = ({ squares, counts: seen }: Errors) => rmse(summed(squares), summed(seen));
     if (Number.isNaN(of(model))) continue;

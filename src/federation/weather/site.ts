@@ -8,7 +8,7 @@ import { type Random, random } from "../../tensor/random.js";
 import { interval } from "../../verify/bootstrap.js";
 import type { Parameters } from "../protocol/parameters.js";
 import type { Budget, LocalTrainer, Trained } from "../protocol/trainer.js";
-import { createDescent } from "./descent.js";
+import { batchOf, createDescent } from "./descent.js";
 import type { Member } from "./member.js";
 import type { Pick } from "./samples.js";
 import {
@@ -58,7 +58,7 @@ export async function createWeatherSite(options: {
   refuseEmpty({ train: count("train"), validation: count("validation"), test: count("test") }, source);
   const descent = await createDescent(runtime, task, variables, members[0]);
   const pick = picker(members);
-  const batch = (rng: Random): Pick[] => Array.from({ length: task.training.batch }, () => pick(rng));
+  const batch = (rng: Random): Pick[] => Array.from({ length: batchOf(task, members[0]) }, () => pick(rng));
 
   const starts = (part: Part, most: number): number[] => scoredStarts(members[0], task, part, most);
   const known = new Map<string, Record<(typeof BASELINES)[number], Errors>>();
@@ -92,9 +92,9 @@ export async function createWeatherSite(options: {
     describe: () => ({ samples: count("train"), variables, device: runtime.device }),
     async train(params, { budget, seed, signal, offset, proximal, progress = 0 }): Promise<Trained> {
       const rng = random(seed).split("round");
-      const ends = limitOf(budget, task.training.batch);
+      const ends = limitOf(budget, batchOf(task, members[0]));
       const rate = task.training.learningRate * annealed(progress, task.training.floor);
-      descent.begin(params, { offset, proximal });
+      descent.begin(params, { offset, proximal, keepOptimiser: task.training.keepOptimiser });
       let [steps, loss] = [0, 0];
       while (!ends(steps)) {
         signal?.throwIfAborted();

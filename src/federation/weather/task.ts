@@ -30,7 +30,8 @@ export const sharedTaskSchema = z.strictObject({
   }),
   training: z
     .strictObject({
-      batch: z.int().positive().default(32),
+      /** Points in a batch: stations, or cells of a region's grid. */
+      batch: z.int().positive().default(64),
       learningRate: z.number().positive().default(1e-3),
       /** The part of the rate that is left at the end of the run, falling along a cosine. */
       floor: z.number().positive().max(1).default(0.05),
@@ -38,6 +39,11 @@ export const sharedTaskSchema = z.strictObject({
       weightDecay: z.number().nonnegative().default(0.05),
       beta2: z.number().positive().lt(1).default(0.98),
       momentum: z.number().min(0).lt(1).default(0.9),
+      /**
+       * Whether a site's optimiser goes on from round to round (as in DiLoCo, Douillard et al. 2023). Fewer rounds are then needed;
+       * but a site that was restarted begins afresh, so an interrupted run no longer ends with the very bits of an unbroken one.
+       */
+      keepOptimiser: z.boolean().default(false),
       clip: z.number().positive().default(1),
     })
     .prefault({}),
