@@ -72,7 +72,9 @@ export function scoreDownscaling(given: DownscaleCase): DownscaleScores {
     given.onProgress?.(k + 1, given.times);
   }
   const weights = kept.map((i) => given.weights[i]);
-  const length = Math.max(...sums.map((rows) => blockLength(rows.map((r) => r[EE] / r[W]))));
+  const lengths = sums.map((rows) => blockLength(rows.map((r) => r[EE] / r[W])));
+  // A series too short for the rule gives no number
+  const length = Math.max(1, ...lengths.filter(Number.isFinite));
   const draw = given.times >= 8 ? drawBlocks(given.times, length, { resamples: RESAMPLES }) : undefined;
   const additive = additiveScores(given);
   const rows: ScoreRow[] = [];
@@ -94,7 +96,7 @@ export function scoreDownscaling(given: DownscaleCase): DownscaleScores {
     report(
       metric,
       totals.map(of),
-      forecasters.map((_, f) => resampled && Float64Array.from(resampled[f], of)),
+      forecasters.map((_, f) => resampled && resampled[f].map(of)),
     );
   const percentiles = forecasters.map((_, f) => percentileBias(values[f], truths, kept.length, weights, draw));
   for (const [metric, part] of [

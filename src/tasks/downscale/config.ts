@@ -63,6 +63,11 @@ export const downscaleSchema = z.strictObject({
       microBatch: z.int().positive().default(8),
       /** Rows and columns of the windows drawn from larger grids. */
       crop: z.tuple([z.int().positive(), z.int().positive()]).default([64, 64]),
+      /**
+       * Amounts (rain), coarse and fine alike, are multiplied by a factor drawn between its inverse and this while training: where
+       * the record is too short to hold strong rain. 1 for none.
+       */
+      amounts: z.number().min(1).default(1),
       learningRate: z.number().positive().default(1e-3),
       schedule: z.enum(["cosine", "warmup-stable-decay", "constant"]).default("cosine"),
       warmup: z.int().nonnegative().default(50),

@@ -48,15 +48,16 @@ export async function* trainDownscaling(options: TrainDownscalingOptions): Async
     const rng = random(config.seed).split(`member ${member}`);
     const learner = trainingNetwork(config, fitted, shape, { dropout: true });
     const evaluation = trainingNetwork(config, fitted, shape, { dropout: false });
-    const batch = (draw: Random, times: readonly number[]): Feeds =>
+    const batch = (draw: Random, times: readonly number[], amounts: number): Feeds =>
       sampler(
         Array.from({ length: training.microBatch }, () => times[draw.integer(times.length)]),
         draw,
+        amounts,
       );
     // The same for every network of a run
     const chosen = random(config.seed).split("validation");
     const validation = Array.from({ length: Math.ceil(training.validationSamples / training.microBatch) }, () =>
-      batch(chosen, split.validation),
+      batch(chosen, split.validation, 1),
     );
     yield* fitNetwork({
       runtime,
@@ -73,7 +74,7 @@ export async function* trainDownscaling(options: TrainDownscalingOptions): Async
             loss: learner.loss,
             draw: (draw) =>
               Array.from({ length: training.batch / training.microBatch }, () => ({
-                ...batch(draw, split.train),
+                ...batch(draw, split.train, training.amounts),
                 ...learner.dropout.draw(draw),
               })),
           }),
@@ -90,7 +91,7 @@ function createSampler(
   config: DownscaleConfig,
   fitted: Fitted,
   size: { rows: number; columns: number },
-): (times: readonly number[], draw: Random) => Feeds {
+): (times: readonly number[], draw: Random, amounts: number) => Feeds {
   const { grid } = pairs;
   const all = cellsOf(pairs);
   const cells = size.rows * size.columns;
@@ -106,7 +107,7 @@ function createSampler(
     if (isWhole) known.set(set, made);
     return made;
   };
-  return (times, draw) => {
+  return (times, draw, amounts) => {
     const shape = [times.length, targets, size.rows, size.columns];
     const truth = new Float32Array(times.length * targets * cells);
     const weight = new Float32Array(times.length * targets * cells);
@@ -119,18 +120,19 @@ function createSampler(
         column: draw.integer(grid.columns - size.columns + 1),
       };
       const fine = fineAt(pairs, time);
+      const factor = amounts === 1 ? 1 : Math.exp((2 * draw.uniform() - 1) * Math.log(amounts));
       const cellOf = cellIndex(grid, window);
       for (let v = 0; v < targets; v++)
         for (let i = 0; i < cells; i++) {
           const o = fine[v * all + cellOf(i)];
           if (o !== o) continue;
           const at = (b * targets + v) * cells + i;
-          truth[at] = o;
+          truth[at] = fitted.positive[v] ? factor * o : o;
           total += weight[at] = area[cellOf(i)];
         }
       return {
         features: featuresOf(set, window),
-        coarse: coarseAt(pairs, pairs.coarse[set], time),
+        coarse: multiplied(coarseAt(pairs, pairs.coarse[set], time), fitted.logged, factor),
         time: pairs.times[time],
       };
     });
@@ -140,4 +142,11 @@ function createSampler(
     const maps = (data: Float32Array): NdArray => float32(shape, data);
     return { ...sampleFeeds(config, fitted, samples), truth: maps(truth), weight: maps(weight) };
   };
+}
+
+/** The fields with amounts multiplied. */
+function multiplied(fields: Float32Array, amounts: readonly boolean[], factor: number): Float32Array {
+  if (factor === 1) return fields;
+  const size = fields.length / amounts.length;
+  return fields.map((v, i) => (amounts[Math.floor(i / size)] ? factor * v : v));
 }
