@@ -56,12 +56,13 @@ export const swin: Architecture<SwinConfig> = {
       const stem = variableStem(p, { ...inputs, variables }, grid, config);
       return reshape(addCondition(p, stem, inputs), [batch, 1, rows, columns, width]);
     });
-    const first = layers(p.child("before"), concat(tokens, 1), config.depth, config.heads, inputs, config);
+    const { depth, coarseDepth, heads } = config;
+    const first = layers(p, concat(tokens, 1), { from: 0, count: depth, heads }, inputs, config);
     const down = coarser(p.child("coarser"), first, inputs.global);
-    const deep = layers(p.child("coarse"), down, config.coarseDepth, 2 * config.heads, inputs, config);
+    const deep = layers(p, down, { from: depth, count: coarseDepth, heads: 2 * heads }, inputs, config);
     const up = finer(p.child("finer"), deep, rows, columns);
     const joined = dense(p.child("join"), concat([up, first], 4), width);
-    const last = layers(p.child("after"), joined, config.depth, config.heads, inputs, config);
+    const last = layers(p, joined, { from: depth + coarseDepth, count: depth, heads }, inputs, config);
 
     const out = norm(p.child("norm"), last);
     const maps = slabs.map((variables, i) => {
@@ -82,19 +83,18 @@ function slabsOf(variables: readonly ModelVariable[]): ModelVariable[][] {
   return levels.map((level) => variables.filter((v) => levelOf(v) === level));
 }
 
-/** Blocks of attention within windows of x [B, Z, R, C, D], every second one shifted. */
+/** `count` blocks, numbered on from `from`, of attention within windows of x [B, Z, R, C, D], every second one shifted. */
 function layers(
   p: Scope,
   x: Tensor,
-  depth: number,
-  heads: number,
+  { from, count, heads }: { from: number; count: number; heads: number },
   { global, dropout }: ModelInputs,
   { window, ratio, dropout: rate }: SwinConfig,
 ): Tensor {
   const [, z, r, c] = x.shape;
   let y = x;
-  for (let i = 0; i < depth; i++) {
-    const q = p.child(`blocks.${i}`);
+  for (let i = 0; i < count; i++) {
+    const q = p.child(`blocks.${from + i}`);
     const at = windowsOf([z, r, c], window, { global, shifted: i % 2 === 1 });
     const inside = intoWindows(y, at);
     y = fromWindows(block(q, inside, { heads, bias: windowBias(q, at, heads), ratio, dropout, rate }), at);

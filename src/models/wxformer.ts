@@ -61,7 +61,7 @@ export const wxformer: Architecture<WxformerConfig> = {
       x = add(x, reshape(dense(r.child("condition"), condition, size), [batch, size, 1, 1]));
       for (let i = 0; i < config.depth; i++)
         for (const reach of ["near", "far"] as const) {
-          const b = r.child(`blocks.${i}.${reach}`);
+          const b = q.child(`blocks.${s * config.depth + i}.${reach}`);
           const tokens = intoGroups(x, window, reach);
           const bias = relativeBias(b.child("bias"), window, config.heads, reach === "far" && whole.global);
           const { heads, ratio } = config;
