@@ -163,7 +163,7 @@ export interface ClimateFeatures {
   readonly stormTracks: readonly { energy: number; latitude: number }[];
   /** The strongest zonal-mean easterlies near the ground within 30 degrees, m/s (negative). */
   readonly trades: number;
-  /** Latitude of the wettest zonal mean within 30 degrees, by season. */
+  /** Latitude south of which half the rain within 20 degrees falls (Frierson and Hwang 2012), by season. */
   readonly itcz: Readonly<Record<Season, number>>;
   /** Global mean, mm/day. */
   readonly rain: number;
@@ -190,15 +190,28 @@ export function climateFeatures(climate: Climate): ClimateFeatures {
     if (above(eddy, storms[side].energy)) storms[side] = { energy: eddy, latitude: latitudes[j] };
   }
   const tropics = [...latitudes.keys()].filter((j) => Math.abs(latitudes[j]) <= 30);
-  const wettest = (season: Season): number =>
-    latitudes[tropics.reduce((best, j) => (seasons[season].rain[j] > seasons[season].rain[best] ? j : best))];
   const cosines = latitudes.map((latitude) => Math.cos((latitude * Math.PI) / 180));
   const area = cosines.reduce((sum, c) => sum + c, 0);
+  const rainBelt = (season: Season): number => {
+    const belt = [...latitudes.keys()].filter((j) => Math.abs(latitudes[j]) <= 20).reverse(); // from the south
+    const fallen = belt.map((j) => seasons[season].rain[j] * cosines[j]);
+    const half = fallen.reduce((sum, x) => sum + x, 0) / 2;
+    let sum = 0;
+    for (let i = 0; i < belt.length; i++) {
+      if (sum + fallen[i] >= half && i > 0) {
+        const share = (half - sum) / fallen[i] - 0.5; // a belt's rain lies about its middle
+        const towards = belt[Math.min(belt.length - 1, Math.max(0, i + Math.sign(share)))];
+        return latitudes[belt[i]] + Math.abs(share) * (latitudes[towards] - latitudes[belt[i]]);
+      }
+      sum += fallen[i];
+    }
+    return Number.NaN;
+  };
   return {
     jets,
     stormTracks: storms,
     trades: Math.min(...tropics.map((j) => seasons.year.surfaceWind[j])),
-    itcz: { year: wettest("year"), DJF: wettest("DJF"), JJA: wettest("JJA") },
+    itcz: { year: rainBelt("year"), DJF: rainBelt("DJF"), JJA: rainBelt("JJA") },
     rain: seasons.year.rain.reduce((sum, r, j) => sum + r * cosines[j], 0) / area,
     imbalance: energy && energy.absorbedSunshine - energy.outgoingLongWave,
   };
@@ -216,7 +229,7 @@ export function describeClimate(climate: Climate): string {
   const { energy, groundTemperature } = climate;
   if (energy && imbalance !== undefined)
     lines.push(
-      `rain: ${rain.toFixed(2)} mm/day; ITCZ: ${place(itcz.DJF)} in DJF, ${place(itcz.JJA)} in JJA`,
+      `rain: ${rain.toFixed(2)} mm/day; rain belt: ${place(itcz.DJF)} in DJF, ${place(itcz.JJA)} in JJA`,
       `absorbed sunshine ${energy.absorbedSunshine.toFixed(1)}, outgoing long waves ${energy.outgoingLongWave.toFixed(1)}, ` +
         `imbalance ${imbalance.toFixed(2)} W/m2 at the top, ${energy.intoGround.toFixed(2)} into the ground; ` +
         `ground ${groundTemperature!.toFixed(1)} K`,
