@@ -86,7 +86,7 @@ export const command: CommandFactory = () =>
       const method = flags.method && oneOf<RegridMethod>("--method", flags.method, REGRID_METHODS);
       const packing = flags.packing && oneOf("--packing", flags.packing, ["simple", "ccsds"] as const);
       const format = flags.format && oneOf<ConvertFormat>("--format", flags.format, CONVERT_FORMATS);
-      const grid = flags.grid === undefined ? undefined : await targetGrid(flags.grid);
+      const target = flags.grid === undefined ? undefined : await targetGrid(flags.grid);
       const dataset = await openDataset(location, openOptions(flags));
       try {
         const converted = await convertDataset(dataset, flags.out, {
@@ -97,7 +97,8 @@ export const command: CommandFactory = () =>
           time: from || to ? { start: from, end: to } : undefined,
           derive: flags.derive,
           quality: flags.quality,
-          grid,
+          grid: target?.grid,
+          stations: target?.stations,
           method: method || undefined,
           resample: flags.resample,
           how: howOf(flags.how),

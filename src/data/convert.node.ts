@@ -46,6 +46,8 @@ export interface ConvertOptions extends SubsetOptions {
   /** A grid, or a global one by its size (`360x181`), and how to get there. */
   readonly grid?: Grid | string;
   readonly method?: RegridMethod;
+  /** Names of the grid's points, where it is of points. */
+  readonly stations?: readonly string[];
   /** A coarser step of time, and what becomes of the values in it. */
   readonly resample?: string;
   readonly how?: ResampleMethod | Readonly<Record<string, ResampleMethod>>;
@@ -140,7 +142,7 @@ export async function transformed(dataset: Dataset, options: ConvertOptions): Pr
   if (options.resample !== undefined) result = await resampled(result, options.resample, { how: options.how });
   if (options.grid !== undefined) {
     const grid = typeof options.grid === "string" ? globalGrid(options.grid) : options.grid;
-    result = await regridded(result, grid, { method: options.method });
+    result = await regridded(result, grid, { method: options.method, stations: options.stations });
   }
   if (Object.keys(units).length > 0)
     result = withVariables(

@@ -2,7 +2,8 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { deflateRawSync } from "node:zlib";
+import { deflateRawSync, gzipSync } from "node:zlib";
+import { encode } from "fast-png";
 import { afterAll, describe, expect, it } from "vitest";
 import { DataError } from "../errors.js";
 import { sizeOf } from "../tensor/ndarray.js";
@@ -11,6 +12,7 @@ import { memoryDataset } from "./dataset.js";
 import { formatNpy } from "./npy.js";
 import { openDataset } from "./open.node.js";
 import { writeClassicNetcdf, writeNetcdf } from "./write-netcdf.node.js";
+import { writeTable } from "./write-table.node.js";
 import { writeZarr } from "./write-zarr.node.js";
 
 const ROUNDS = Number(process.env["FOEHN_FUZZ"] ?? 10_000);
@@ -139,6 +141,41 @@ describe("mutated files", () => {
       .map((name) => path.join(store, name))
       .filter((name) => statSync(name).isFile());
     for (const file of files) await fuzz(store, file, Math.ceil(ROUNDS / files.length));
+  });
+  it("sharded Zarr", async () => {
+    const store = at("s.zarr");
+    await writeZarr(sample(), store, { chunks: { time: 1 }, shards: { time: 2 } });
+    const files = readdirSync(store, { recursive: true, encoding: "utf8" })
+      .map((name) => path.join(store, name))
+      .filter((name) => statSync(name).isFile());
+    for (const file of files) await fuzz(store, file, Math.ceil(ROUNDS / files.length));
+  });
+  it("Parquet", async () => {
+    const stations = memoryDataset({
+      time: {
+        dims: ["time"],
+        data: { dtype: "int32", shape: [3], data: Int32Array.of(0, 6, 12) },
+        attrs: { units: "hours since 2000-01-01" },
+      },
+      x: {
+        dims: ["time"],
+        data: { dtype: "float64", shape: [3], data: Float64Array.of(1, 2, 3) },
+        attrs: { units: "K" },
+      },
+    });
+    await writeTable(stations, at("g.parquet"));
+    await fuzz(at("g.parquet"), at("g.parquet"), ROUNDS);
+  });
+  it("gzipped NetCDF", async () => {
+    await writeClassicNetcdf(sample(), at("h.nc"));
+    writeFileSync(at("h.nc.gz"), gzipSync(readFileSync(at("h.nc"))));
+    await fuzz(at("h.nc.gz"), at("h.nc.gz"), ROUNDS);
+  });
+  it("pictures", async () => {
+    const png = encode({ width: 4, height: 2, channels: 3, data: Uint8Array.from({ length: 24 }, (_, i) => i * 10) });
+    writeFileSync(at("i.json"), JSON.stringify({ width: 4, height: 2, uMin: -1, uMax: 1, date: "2016-11-20T00:00Z" }));
+    writeFileSync(at("i.png"), png);
+    await fuzz(at("i.png"), at("i.png"), ROUNDS);
   });
   it.each([
     ["CSV", "d.csv", () => Buffer.from('station,time,x\nA,2020-01-01T00,1\nB,2020-01-01T00,"2"\nA,2020-01-01T01,3\n')],

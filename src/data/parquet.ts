@@ -17,6 +17,10 @@ export async function readParquet(bytes: ByteSource, source: string): Promise<Ta
   try {
     const metadata = await parquetMetadataAsync(file);
     const rows = Number(metadata.num_rows);
+    const grouped = metadata.row_groups.reduce((sum, group) => sum + Number(group.num_rows), 0);
+    // run lengths pack many equal rows into a byte, but not without bound
+    if (rows !== grouped || !(rows >= 0) || rows > 1e6 + 1000 * bytes.size)
+      throw new Error(`its footer tells of ${rows} rows in groups of ${grouped} in a file of ${bytes.size} bytes`);
     const raw = new Map<string, unknown[]>();
     await parquetRead({
       file,

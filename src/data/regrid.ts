@@ -18,7 +18,14 @@ import { DataError, FoehnError } from "../errors.js";
 import { asArray } from "./blocks.js";
 import { computedVariable } from "./computed.js";
 import { readCoordinate } from "./coords.js";
-import { type Dataset, memoryDataset, type MemoryVariable, type Variable, variable } from "./dataset.js";
+import {
+  type Dataset,
+  memoryDataset,
+  type MemoryVariable,
+  resolveSelection,
+  type Variable,
+  variable,
+} from "./dataset.js";
 import { withVariables } from "./views.js";
 
 export interface RegridOptions {
@@ -26,6 +33,8 @@ export interface RegridOptions {
   readonly method?: RegridMethod;
   /** Of a target value's weight, how much must have values. */
   readonly minimumShare?: number;
+  /** Names of the target's points. */
+  readonly stations?: readonly string[];
 }
 
 /** The grid of a dataset's latitude and longitude. */
@@ -50,6 +59,7 @@ export async function gridOf(dataset: Dataset): Promise<Grid> {
 /** The dataset on another grid. Variables that do not lie on the whole of the old one stay as they are, or are left out. */
 export async function regridded(dataset: Dataset, target: Grid, options: RegridOptions = {}): Promise<Dataset> {
   const source = await gridOf(dataset);
+  const { stations } = options;
   const { method = source.kind === "points" ? "inverse-distance" : "bilinear", minimumShare } = options;
   const space = [...new Set([...variable(dataset, "latitude").dims, ...variable(dataset, "longitude").dims])];
   const weights = regridWeights(source, target, method);
@@ -60,7 +70,21 @@ export async function regridded(dataset: Dataset, target: Grid, options: RegridO
     const onGrid = space.every((dim) => v.dims.includes(dim)) && !v.readStrings;
     return onGrid ? [regriddedVariable(v, weights, { space, target, minimumShare, source: dataset.source })] : [];
   });
-  return withVariables(dataset, [...places.variables.values(), ...variables]);
+  const names = stations && target.kind === "points" ? [textVariable("station", stations, dataset.source)] : [];
+  return withVariables(dataset, [...names, ...places.variables.values(), ...variables]);
+}
+
+/** Texts along a dimension of their own name. */
+function textVariable(name: string, texts: readonly string[], source: string): Variable {
+  const of = { name, dims: [name], shape: [texts.length] };
+  return {
+    ...of,
+    dtype: "uint8",
+    attrs: {},
+    read: () => Promise.reject(new DataError(source, `'${name}' is text; read it as strings`)),
+    readStrings: async (selection = {}) =>
+      Array.from(resolveSelection(of, selection, source)[0].indices, (i) => texts[i]),
+  };
 }
 
 /** The dimensions of a grid: their names and lengths. */

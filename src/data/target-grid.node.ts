@@ -12,9 +12,24 @@ import { gridOf } from "./regrid.js";
  * - `F80`: the regular Gaussian grid of 160 rows and 320 columns
  * - `30,60,-10,30,0.5`: south, north, west, east, spacing in degrees
  * - `47.4,8.5;46.2,6.1`: points, latitude and longitude each
- * - anything else: a data set, whose grid (or stations) it is
+ * - anything else: a data set, whose grid (or stations, with their names) it is
  */
-export async function targetGrid(text: string): Promise<Grid> {
+export async function targetGrid(text: string): Promise<{ grid: Grid; stations?: string[] }> {
+  const written = writtenGrid(text);
+  if (written) return { grid: written };
+  const dataset = await openDataset(text);
+  try {
+    const grid = await gridOf(dataset);
+    const names = dataset.variables.get("station");
+    const isNamed = grid.kind === "points" && names?.readStrings && names.shape[0] === grid.latitudes.length;
+    return isNamed ? { grid, stations: await names.readStrings!() } : { grid };
+  } finally {
+    await dataset.close();
+  }
+}
+
+/** A grid that a text says itself. */
+function writtenGrid(text: string): Grid | undefined {
   if (/^\d+x\d+$/.test(text)) return globalGrid(text);
   const gaussian = /^[FfNn]([1-9]\d*)$/.exec(text);
   if (gaussian) {
@@ -40,10 +55,5 @@ export async function targetGrid(text: string): Promise<Grid> {
       Float64Array.from({ length: Math.floor((high - low) / step + 1e-9) + 1 }, (_, i) => low + i * step);
     return rectilinear(along(south, north), along(west, east));
   }
-  const dataset = await openDataset(text);
-  try {
-    return await gridOf(dataset);
-  } finally {
-    await dataset.close();
-  }
+  return undefined;
 }
