@@ -38,7 +38,8 @@ export async function verifyRows(): Promise<BenchRow[]> {
       met: ratio === null ? null : ratio >= 3,
     },
     { ...limit("memory of that beyond the input", megabytes, 300), unit: "MB" },
-    { ...limit("verification and report, 10 variables, 40 leads, 64x32, 60 starts", report, 20), unit: "s" },
+    { ...limit("verification and report, 10 variables, 40 leads, 64x32, 60 starts", report.seconds, 20), unit: "s" },
+    { ...limit("processor time of that, whatever else the machine does", report.cpu, 20), unit: "s" },
   ];
 }
 
@@ -103,7 +104,7 @@ function xarraySeconds(): number | null {
 }
 
 /** Two years of daily red noise in ten variables, and sixty forecasts of it to forty days. */
-async function reportSeconds(): Promise<number> {
+async function reportSeconds(): Promise<{ seconds: number; cpu: number }> {
   const [lats, lons, days, starts, leads] = [32, 64, 820, 60, 40];
   const cells = lats * lons;
   const rng = random(1);
@@ -150,6 +151,8 @@ async function reportSeconds(): Promise<number> {
     };
   }
   const start = performance.now();
+  const before = process.cpuUsage();
   reportHtml(await verifyForecast({ forecast: memoryDataset(forecast), truth: memoryDataset(truth) }));
-  return (performance.now() - start) / 1000;
+  const { user, system } = process.cpuUsage(before);
+  return { seconds: (performance.now() - start) / 1000, cpu: (user + system) / 1e6 };
 }

@@ -40,7 +40,9 @@ describe("moving-block bootstrap", () => {
       const rows = [...autoregression(phi, n, 100 + k)].map((x) => [x]);
       const covers = (length: number) => {
         const sums = resampledSums(rows, drawBlocks(n, length, { resamples: 200, seed: k }));
-        const [low, high] = interval(sums.map(([s]) => s / n));
+        const means: number[] = [];
+        sums.each(([s]) => means.push(s / n));
+        const [low, high] = interval(means);
         return low <= 0 && high >= 0;
       };
       covered += Number(covers(blockLength(rows.map(([x]) => x))));
@@ -52,13 +54,27 @@ describe("moving-block bootstrap", () => {
   it("redraws whole runs and keeps the count", () => {
     const rows = Array.from({ length: 10 }, (_, t) => [1, t]);
     const draw = drawBlocks(10, 4, { resamples: 50, seed: 2 });
-    for (const [k, [count, total]] of resampledSums(rows, draw).entries()) {
+    resampledSums(rows, draw).each(([count, total], k) => {
       expect(count).toBe(10);
       const [a, b, c] = draw.starts[k];
       expect(total).toBe(4 * a + 6 + (4 * b + 6) + (2 * c + 1)); // 4 + 4 + 2
-    }
+    });
   });
   it("takes percentiles between order statistics", () => {
     expect(interval([0, 1, 2, 3, 4, NaN], 0.5)).toEqual([1, 3]);
+    const rng = random(3);
+    for (const n of [1, 2, 7, 40, 333]) {
+      const values = Array.from({ length: n }, () => Math.round(20 * rng.normal()));
+      const sorted = Float64Array.from(values).sort();
+      const at = (p: number) => {
+        const i = Math.floor(p * (n - 1));
+        return sorted[i] + (p * (n - 1) - i) * ((sorted[i + 1] ?? sorted[i]) - sorted[i]);
+      };
+      for (const c of [0.5, 0.9, 0.95]) {
+        const [low, high] = interval(values, c);
+        expect(low).toBeCloseTo(at((1 - c) / 2), 12);
+        expect(high).toBeCloseTo(at((1 + c) / 2), 12);
+      }
+    }
   });
 });

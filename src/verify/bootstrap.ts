@@ -67,39 +67,91 @@ export function drawBlocks(n: number, length: number, options: { resamples?: num
   return { n, length, starts };
 }
 
-/** The sums of rows over each resample: [resample][column]. Of columns that are not asked for, 0. */
+/** Sums of rows over each resample, of some of their columns. */
+export interface Resampled {
+  readonly count: number;
+  /** Calls back with each resample's sums as a row; the row is the same array every time. Columns not asked for are 0. */
+  each(use: (row: Float64Array, resample: number) => void): void;
+  /** A number of every resample's sums. */
+  map(of: (row: Float64Array) => number): Float64Array;
+}
+
 export function resampledSums(
   rows: readonly ArrayLike<number>[],
   { n, length, starts }: Draw,
   columns: readonly number[] = Array.from({ length: rows[0].length }, (_, k) => k),
-): Float64Array[] {
+): Resampled {
   const width = columns.length;
   // Sums up to each start, so that a block is one subtraction.
   const before = new Float64Array((n + 1) * width);
   for (let t = 0; t < n; t++)
     for (let k = 0; k < width; k++) before[(t + 1) * width + k] = before[t * width + k] + rows[t][columns[k]];
-  const sums = new Float64Array(width);
-  return starts.map((blocks) => {
-    sums.fill(0);
+  const sums = new Float64Array(starts.length * width);
+  starts.forEach((blocks, r) => {
+    const base = r * width;
     let left = n;
     for (const start of blocks) {
-      const end = start + Math.min(length, left);
-      for (let k = 0; k < width; k++) sums[k] += before[end * width + k] - before[start * width + k];
-      left -= end - start;
+      const run = Math.min(length, left);
+      const [low, high] = [start * width, (start + run) * width];
+      for (let k = 0; k < width; k++) sums[base + k] += before[high + k] - before[low + k];
+      left -= run;
     }
-    const total = new Float64Array(rows[0].length);
-    for (let k = 0; k < width; k++) total[columns[k]] = sums[k];
-    return total;
   });
+  const row = new Float64Array(rows[0].length);
+  const each: Resampled["each"] = (use) => {
+    for (let r = 0; r < starts.length; r++) {
+      for (let k = 0; k < width; k++) row[columns[k]] = sums[r * width + k];
+      use(row, r);
+    }
+  };
+  return {
+    count: starts.length,
+    each,
+    map(of) {
+      const out = new Float64Array(starts.length);
+      each((sum, r) => (out[r] = of(sum)));
+      return out;
+    },
+  };
 }
 
 /** The middle `confidence` of values (linear between order statistics); missing values are left out. */
 export function interval(values: ArrayLike<number>, confidence = 0.95): [low: number, high: number] {
-  const sorted = Float64Array.from(values).filter(Number.isFinite).sort();
+  const kept = new Float64Array(values.length);
+  let count = 0;
+  for (let i = 0; i < values.length; i++) if (Number.isFinite(values[i])) kept[count++] = values[i];
+  const there = kept.subarray(0, count);
   const at = (p: number) => {
-    const x = p * (sorted.length - 1);
+    const x = p * (count - 1);
     const i = Math.floor(x);
-    return sorted[i] + (x - i) * ((sorted[i + 1] ?? sorted[i]) - sorted[i]);
+    const low = smallest(there, i);
+    if (i + 1 >= count) return low;
+    // Everything behind place i is no smaller: the next one is the least of it.
+    let next = there[i + 1];
+    for (let k = i + 2; k < count; k++) if (there[k] < next) next = there[k];
+    return low + (x - i) * (next - low);
   };
-  return [at((1 - confidence) / 2), at((1 + confidence) / 2)];
+  return count === 0 ? [NaN, NaN] : [at((1 - confidence) / 2), at((1 + confidence) / 2)];
+}
+
+/** The value of rank k, put at place k with no greater ones before it (Hoare's selection, 1961); the order of values changes. */
+function smallest(values: Float64Array, k: number): number {
+  let [low, high] = [0, values.length - 1];
+  while (low < high) {
+    const pivot = values[(low + high) >> 1];
+    let [i, j] = [low, high];
+    while (i <= j) {
+      while (values[i] < pivot) i++;
+      while (values[j] > pivot) j--;
+      if (i <= j) {
+        const swap = values[i];
+        values[i++] = values[j];
+        values[j--] = swap;
+      }
+    }
+    if (k <= j) high = j;
+    else if (k >= i) low = i;
+    else break;
+  }
+  return values[k];
 }

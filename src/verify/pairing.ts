@@ -56,6 +56,11 @@ export async function pair(forecastData: Dataset, truthData: Dataset, options: P
   let truthSet = canonical(truthData);
   const scattered = "station" in truthSet.dims;
   requireDims(forecast, scattered);
+  if ((truthSet.dims["member"] ?? 1) > 1)
+    throw new DataError(
+      truthSet.source,
+      `it has ${truthSet.dims["member"]} members, and truth has one value at a place and time; take one member or their mean (xarray: .isel(number=0)) and give that`,
+    );
   if (!scattered) [forecast, truthSet] = await sameGrid(forecast, truthSet);
   const channels = await channelsOf(forecast, options.variables ?? commonVariables(forecast, truthSet));
   for (const channel of channels) checkUnits(channel, forecast, truthSet);

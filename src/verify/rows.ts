@@ -1,5 +1,5 @@
 /** The rows that verification gives: scores, and differences from the baselines. */
-import { blockLength, drawBlocks, type Draw, interval, resampledSums } from "./bootstrap.js";
+import { blockLength, drawBlocks, type Draw, interval, type Resampled, resampledSums } from "./bootstrap.js";
 import { dieboldMariano, falseDiscoveryRates, wilcoxon } from "./statistics/tests.js";
 import { EE, evaluate, type Row, type Score, usedPlaces, W } from "./scores/sums.js";
 
@@ -135,22 +135,29 @@ const costOf = ({ better }: Score): ((value: number) => number) =>
   better === "low" ? (v) => v : better === "high" ? (v) => -v : (v) => Math.abs(v - better);
 
 /** The score in every resample. */
-function draws(score: Score, rows: readonly Row[], sums: readonly Float64Array[], draw: Draw): Float64Array {
+function draws(score: Score, rows: readonly Row[], sums: Resampled, draw: Draw): Float64Array {
   if (score.ratio) {
     const [above, below] = score.ratio.map((part) => draws(part, rows, sums, draw));
     return above.map((x, k) => x / below[k]);
   }
-  if (score.over === "all") return Float64Array.from(sums, (row) => score.value(row));
-  const each = rows.map((row) => [score.value(row)]);
-  return Float64Array.from(resampledSums(each, draw), ([total]) => total / draw.n);
+  if (score.over === "all") return sums.map(score.value);
+  return resampledSums(
+    rows.map((row) => [score.value(row)]),
+    draw,
+  ).map(([total]) => total / draw.n);
 }
 
 /** Twice the smaller share of differences on one side of 0, never below what the number of resamples can tell. */
 function tailProbability(differences: Float64Array): number {
-  const finite = differences.filter(Number.isFinite);
-  const below = finite.filter((d) => d <= 0).length;
-  const above = finite.filter((d) => d >= 0).length;
-  return Math.min(1, (2 * (Math.min(below, above) + 1)) / (finite.length + 1));
+  let [below, above, finite] = [0, 0, 0];
+  for (let k = 0; k < differences.length; k++) {
+    const d = differences[k];
+    if (!Number.isFinite(d)) continue;
+    finite++;
+    if (d <= 0) below++;
+    if (d >= 0) above++;
+  }
+  return Math.min(1, (2 * (Math.min(below, above) + 1)) / (finite + 1));
 }
 
 const squareError = (row: Row): number => row[EE] / row[W];

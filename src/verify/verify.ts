@@ -8,41 +8,30 @@
  * climatology, anomalies, rows of sums) lies in `rows`: in memory, or in a scratch file where it is large. Intervals are
  * moving-block bootstraps over starts; differences from baselines are over the same starts, cells and resamples.
  */
-import { ordered } from "../data/coords.js";
 import type { Dataset } from "../data/dataset.js";
-import { formatTime, MS_PER_DAY, MS_PER_HOUR } from "../earth/time.js";
-import { identify } from "../earth/variables.js";
-import { latitudeWeights, type WeightKind } from "../earth/weights.js";
-import { nearest, UsageError } from "../errors.js";
-import {
-  type Baseline,
-  type Climatology,
-  fitBaselines,
-  persistenceOnly,
-  readClimatology,
-  type TimeRange,
-} from "../tasks/baselines/index.js";
-import { probabilisticClimatology } from "../tasks/baselines/probabilistic-climatology.js";
-import { cellCount, type Channel, type States } from "../tasks/series.js";
-import { toNumbers } from "../tensor/ndarray.js";
+import { formatTime, MS_PER_HOUR } from "../earth/time.js";
+import type { WeightKind } from "../earth/weights.js";
+import { DataError, UsageError } from "../errors.js";
+import type { TimeRange } from "../tasks/baselines/index.js";
+import { cellCount, type Channel } from "../tasks/series.js";
 import { memoryRows, type RowMaker } from "../tensor/rows.js";
-import { accumulate, type LeftOut } from "./accumulate.js";
+import { describeGrid, labelOf, leftOutNotes, provenanceOf, undefinedNotes } from "./about.js";
+import { accumulate } from "./accumulate.js";
 import { type Breakdown, grouped } from "./breakdown.js";
 import { type Cases, collectCases, leadsToDraw } from "./cases.js";
 import { CellSums } from "./cell-sums.js";
 import { meanScore } from "./mean-scores.js";
-import { eventKey } from "./measures/events.js";
-import type { ChannelContext, EventLimit } from "./measures/measure.js";
 import { groupsOf } from "./measures/state.js";
-import { cellQuantiles, wetClimateOf } from "./measures/training-climate.js";
-import { type ChannelPlan, GROUP_SCORES, parseMetric, planChannel } from "./metrics.js";
-import { pair, type Pairing } from "./pairing.js";
-import { regionName, regionWeights } from "./regions.js";
+import { type ChannelPlan, GROUP_SCORES } from "./metrics.js";
+import { pair } from "./pairing.js";
+import { planAll } from "./planning.js";
+import { regionName } from "./regions.js";
 import { type ComparisonRow, FEWEST_STARTS, rowsOf, type ScoreRow, withDiscoveryRates } from "./rows.js";
 import { drift } from "./scores/physics.js";
 import type { Score } from "./scores/sums.js";
 import type { Rival } from "./side-by-side.js";
 import { goesAround, type LeadSpectra, leadSpectra } from "./spectra/lead-spectra.js";
+import { climatologyEnsemble, fit, referenceOf, weightsOf } from "./setting.js";
 import type { StationOptions } from "./station-pairing.js";
 import type { Station } from "./stations.js";
 import { SumTable } from "./sum-table.js";
@@ -299,6 +288,11 @@ export async function verifyForecast(options: VerifyOptions): Promise<Verificati
     );
   }
 
+  if (rows.length === 0)
+    throw new DataError(
+      pairing.forecast.source,
+      `no score has a value: ${notes.join(" ") || "every score asked for is undefined for these fields"} Look for missing values in ${pairing.forecast.source} and ${options.truth.source} with 'foehn info'`,
+    );
   notes.push(...undefinedNotes(kept, channels, rows));
   if (starts.length < FEWEST_STARTS)
     notes.push(
@@ -377,201 +371,3 @@ export async function verifyForecast(options: VerifyOptions): Promise<Verificati
 const CLIMATOLOGY_ENSEMBLE = "climatology-ensemble";
 /** What seasons and hours are told apart by, unasked. */
 const BREAKDOWN_METRICS = ["rmse", "bias", "acc:wb2", "crps:fair"] as const;
-
-/** The plan of every channel. A metric that no variable takes is refused; one that some do is theirs. */
-function planAll(
-  metrics: readonly string[] | undefined,
-  { truth, channels }: Pairing,
-  members: number,
-  training: readonly number[],
-): ChannelPlan[] {
-  const refused = new Map<string, string>();
-  const taken = new Set<string>();
-  const plans = channels.map((channel, c) => {
-    const context = contextOf(channel, c, truth, members, training);
-    const plan = planChannel(metrics, context, (name, why) => void refused.set(name, why));
-    for (const name of [...plan.scores.map((score) => score.name), ...plan.meanScores]) taken.add(name);
-    return plan;
-  });
-  if (metrics) {
-    for (const [name, why] of refused) if (!taken.has(name)) throw new UsageError(why);
-    for (const text of metrics) {
-      const { variable } = parseMetric(text);
-      const names = channels.flatMap((c) => [c.name, c.variable.name]);
-      if (variable !== undefined && !names.includes(variable)) {
-        const near = nearest(variable, names);
-        throw new UsageError(
-          `'${text}' is of a variable that is not compared here${near ? `; did you mean '${near}'?` : ""} There are ${[...new Set(names)].join(", ")}`,
-        );
-      }
-    }
-  }
-  return plans;
-}
-
-function contextOf(
-  { name, variable }: Channel,
-  c: number,
-  truth: States,
-  members: number,
-  training: readonly number[],
-): ChannelContext {
-  const limits = new Map<string, number | Float32Array>();
-  const wet = new Map<number, ReturnType<typeof wetClimateOf>>();
-  const enough = (what: string) => {
-    if (training.length < 20)
-      throw new UsageError(
-        `${what} is told from the training period, which has ${training.length} times; give truth that reaches further back, or --train`,
-      );
-  };
-  return {
-    name,
-    units: truth.units[c],
-    quantity: identify({ ...variable, attrs: { ...variable.attrs, units: truth.units[c] || undefined } }),
-    members,
-    columns: truth.scattered ? 1 : truth.longitudes.length,
-    wraps: goesAround(truth),
-    scattered: truth.scattered ?? false,
-    limitOf(event: EventLimit) {
-      // Fields are single precision: 0.1 must not exceed 0.1.
-      if (!event.quantile) return Math.fround(event.limit);
-      const key = eventKey(event);
-      if (!limits.has(key)) {
-        enough(`The quantile ${event.limit} of each cell`);
-        limits.set(key, cellQuantiles(truth, training, c, [event.limit])[0]);
-      }
-      return limits.get(key)!;
-    },
-    wetClimate(dryUpTo) {
-      if (!wet.has(dryUpTo)) {
-        enough("How often a cell is dry");
-        wet.set(dryUpTo, wetClimateOf(truth, training, c, dryUpTo));
-      }
-      return wet.get(dryUpTo)!;
-    },
-  };
-}
-
-/** By region, a weight for every cell. Stations count alike. */
-async function weightsOf(
-  specs: readonly string[],
-  kind: WeightKind,
-  { truth, forecast }: Pairing,
-  truthSet: Dataset,
-): Promise<Float64Array[]> {
-  const { latitudes, longitudes, scattered } = truth;
-  const rowWeights = scattered ? new Float64Array(latitudes.length).fill(1) : latitudeWeights(latitudes, kind);
-  const mask = scattered ? undefined : await maskOf([truthSet, forecast], truth);
-  const places = { latitudes, longitudes, scattered, ...(mask ? { land: () => mask } : {}) };
-  return specs.map((spec) => regionWeights(spec, places, rowWeights));
-}
-
-/** A land-sea mask on the grid, if one of the data sets has it. */
-async function maskOf(
-  datasets: readonly Dataset[],
-  { latitudes, longitudes }: States,
-): Promise<Uint8Array | undefined> {
-  for (const each of datasets) {
-    const dataset = await ordered(each, "latitude");
-    for (const v of dataset.variables.values())
-      if (
-        v.dims.join() === "latitude,longitude" &&
-        v.shape[0] === latitudes.length &&
-        v.shape[1] === longitudes.length &&
-        identify(v)?.name === "land_sea_mask"
-      )
-        return Uint8Array.from(toNumbers(await v.read()), (x) => Number(x >= 0.5));
-  }
-  return undefined;
-}
-
-/** All baselines, or persistence alone where the truth before the forecast is too short to know a climatology. */
-async function fit(
-  truth: States,
-  trainRange: TimeRange,
-  { climatology: file, climatologyWindow, seed = 0, rows, baselines: wanted }: VerifyOptions,
-  notes: string[],
-): Promise<{ baselines: Baseline[]; climatology?: Climatology; whole: boolean }> {
-  const climatology = file && (await readClimatology(file, truth, { rows }));
-  const inside = truth.times.filter((t) => t >= trainRange[0] && t < trainRange[1]).length;
-  if (inside < 100) {
-    if (!wanted || wanted.some((name) => name !== "persistence"))
-      notes.push(
-        `The truth holds ${inside} times in the training period: persistence is the only baseline${climatology ? "" : ", and anomaly scores are left out"}. Give truth that reaches further back (a year or more).`,
-      );
-    return { baselines: persistenceOnly(truth), climatology, whole: false };
-  }
-  const baselines = fitBaselines(truth, { trainRange, climatologyWindow, seed, rows, climatology });
-  return { baselines, climatology: baselines.climatology, whole: true };
-}
-
-function referenceOf(wanted: string | undefined, baselines: readonly Baseline[]): string | null {
-  if (wanted === undefined || baselines.some((b) => b.name === wanted)) return wanted ?? null;
-  const names = baselines.map((b) => b.name);
-  const near = nearest(wanted, names);
-  throw new UsageError(
-    `there is no baseline '${wanted}' here${near ? `; did you mean '${near}'?` : ""} There are ${names.join(", ")}`,
-  );
-}
-
-/** Past states of the season as members: of the same day where the training years are enough, else of the days around it. */
-function climatologyEnsemble(truth: States, trainRange: TimeRange, members: number) {
-  // Whole years: a day seen once too few would have to be a member twice.
-  const years = Math.max(1, Math.floor((trainRange[1] - trainRange[0]) / (365.2425 * MS_PER_DAY)));
-  const window = Math.min(61, 2 * Math.ceil((members / years - 1) / 2) + 1);
-  return probabilisticClimatology(truth, { trainRange, window: Math.max(1, window) });
-}
-
-function leftOutNotes({ gross, unmatched, compared }: LeftOut, { stations }: VerifyOptions): string[] {
-  const share = (n: number) => `${((100 * n) / Math.max(1, n + compared)).toPrecision(2)} %`;
-  return [
-    ...(gross > 0
-      ? [`${gross} reports lie more than ${stations?.farthest} from the forecast and are left out as gross errors.`]
-      : []),
-    ...(unmatched > 0
-      ? [
-          `${unmatched} values of the truth (${share(unmatched)}) are left out because the forecast or one of its baselines has none there: all are scored on the same cells.`,
-        ]
-      : []),
-  ];
-}
-
-/** Scores that were asked for and are defined nowhere. */
-function undefinedNotes(
-  plans: readonly ChannelPlan[],
-  channels: readonly Channel[],
-  rows: readonly ScoreRow[],
-): string[] {
-  return plans.flatMap(({ scores }, c) => {
-    const { variable, levelValue = null } = channels[c];
-    const own = rows.filter(
-      (row) => row.variable === variable.name && row.level === levelValue && row.baseline === null,
-    );
-    return scores
-      .filter(({ name }) => own.length > 0 && !own.some((row) => row.metric === name))
-      .map(({ name }) =>
-        name.includes(">")
-          ? `'${name}' has no value for ${channels[c].name}: the event never happens here or always does; choose a threshold inside the data.`
-          : `'${name}' has no value for ${channels[c].name}: it is not defined for these fields (a constant field, or nothing that counts).`,
-      );
-  });
-}
-
-const PROVENANCE = ["title", "model", "source", "institution", "version", "software", "history", "training_period"];
-
-function provenanceOf({ attrs }: Dataset): Record<string, string> {
-  const found = PROVENANCE.flatMap((name) => (typeof attrs[name] === "string" ? [[name, attrs[name]]] : []));
-  return Object.fromEntries(found) as Record<string, string>;
-}
-
-/** The long name that the forecast or else the truth gives the variable, with its level. */
-function labelOf({ name, variable, levelValue }: Channel, { truth }: VerifyOptions): string {
-  const long = variable.attrs["long_name"] ?? truth.variables.get(variable.name)?.attrs["long_name"];
-  if (typeof long !== "string") return name;
-  return levelValue === undefined ? long : `${long} at ${levelValue}`;
-}
-
-const describeGrid = ({ latitudes, longitudes }: States): string => {
-  const span = (x: Float64Array) => `${+x[0].toFixed(3)} to ${+x[x.length - 1].toFixed(3)}`;
-  return `${latitudes.length} x ${longitudes.length} (latitudes ${span(latitudes)}, longitudes ${span(longitudes)})`;
-};
