@@ -13,61 +13,17 @@ export function interpolator(
   fine: RectilinearGrid,
   method: Interpolation,
 ): (field: Float32Array) => Float32Array {
-  if (method === "nearest") {
-    const weights = regridWeights(coarse, fine, "nearest");
-    return (field) => applyWeights(weights, field);
-  }
-  const rows = Float64Array.from(fine.latitudes, (latitude) => position(coarse.latitudes, latitude));
-  const columns = Float64Array.from(fine.longitudes, (longitude) =>
-    position(coarse.longitudes, nearestTurn(longitude, coarse.longitudes)),
-  );
-  const reach = method === "bicubic" ? 2 : 1;
-  const kernel = method === "bicubic" ? cubic : (x: number) => Math.max(0, 1 - Math.abs(x));
-  const taps = (at: Float64Array, length: number) =>
-    Array.from(at, (x) =>
-      Array.from({ length: 2 * reach }, (_, k) => {
-        const i = Math.floor(x) - reach + 1 + k;
-        return { index: Math.min(length - 1, Math.max(0, i)), weight: kernel(x - i) };
-      }),
-    );
-  const rowTaps = taps(rows, coarse.latitudes.length);
-  const columnTaps = taps(columns, coarse.longitudes.length);
+  const nearest = regridWeights(coarse, fine, "nearest");
+  if (method === "nearest") return (field) => applyWeights(nearest, field);
+  const weights = regridWeights(coarse, fine, method);
+  const inside = applyWeights(weights, new Float32Array(coarse.latitudes.length * coarse.longitudes.length));
+  const outside = [...inside.keys()].filter((i) => Number.isNaN(inside[i]));
   return (field) => {
-    const out = new Float32Array(rows.length * columns.length);
-    rowTaps.forEach((down, i) =>
-      columnTaps.forEach((along, j) => {
-        let sum = 0;
-        for (const r of down)
-          for (const c of along) sum += r.weight * c.weight * field[r.index * coarse.longitudes.length + c.index];
-        out[i * columns.length + j] = sum;
-      }),
-    );
+    const out = applyWeights(weights, field);
+    const rim = outside.length > 0 ? applyWeights(nearest, field) : out;
+    for (const i of outside) out[i] = rim[i];
     return out;
   };
-}
-
-/** Keys's cubic convolution with a = -1/2 (1981), exact for parabolas. */
-function cubic(x: number): number {
-  const d = Math.abs(x);
-  if (d <= 1) return 1.5 * d ** 3 - 2.5 * d ** 2 + 1;
-  return d < 2 ? -0.5 * d ** 3 + 2.5 * d ** 2 - 4 * d + 2 : 0;
-}
-
-/** A value's place between ascending or descending coordinates as a fractional index, held at the ends. */
-function position(coordinates: Float64Array, value: number): number {
-  const last = coordinates.length - 1;
-  const sign = coordinates[last] > coordinates[0] ? 1 : -1;
-  if (sign * (value - coordinates[0]) <= 0) return 0;
-  for (let i = 1; i <= last; i++)
-    if (sign * (coordinates[i] - value) >= 0)
-      return i - 1 + (value - coordinates[i - 1]) / (coordinates[i] - coordinates[i - 1]);
-  return last;
-}
-
-/** The longitude plus the multiple of 360 that brings it nearest to the middle of the grid. */
-function nearestTurn(longitude: number, longitudes: Float64Array): number {
-  const middle = (longitudes[0] + longitudes[longitudes.length - 1]) / 2;
-  return longitude - 360 * Math.round((longitude - middle) / 360);
 }
 
 /** Maps a cell's value to the observed value of the same rank. */
