@@ -1,42 +1,42 @@
 /**
- * `npm run bench -- --proof ireland|noaa|atmosphere`: is joining worth it? Each site alone, together, personal and pooled, on real
- * stations or on the embedded atmosphere; see docs/results/federation.md for what came out.
+ * `npm run bench -- --proof ireland|noaa|atmosphere [prove|together|pooled|alone|robust] [--every N] [--set key=value]`: is joining
+ * worth it? Each site alone, together, personal and pooled; see docs/results/federation.md for what came out. Models are kept in
+ * `--out`, so a proof that was stopped goes on, and its parts may be trained side by side.
  */
-import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
+import { mkdir, readFile } from "node:fs/promises";
 import path from "node:path";
+import { parseArgs } from "node:util";
 import { parse } from "yaml";
-import { type Dataset, memoryDataset, type MemoryVariable } from "../src/data/dataset.js";
 import { readTimes } from "../src/data/coords.js";
-import { subset } from "../src/data/subset.js";
-import type { Member } from "../src/federation/weather/member.js";
-import { observe, observingNetwork } from "../src/simulator/network.js";
-import { readStations } from "../src/tasks/stations.js";
+import { type Dataset, memoryDataset, type MemoryVariable } from "../src/data/dataset.js";
+import { writeWhole } from "../src/data/files.node.js";
 import { openDataset } from "../src/data/open.node.js";
+import { subset } from "../src/data/subset.js";
 import { openInline } from "../src/engine/runtime.node.js";
+import type { Runtime } from "../src/engine/runtime.js";
+import { UsageError } from "../src/errors.js";
 import type { RunConfigInput } from "../src/federation/protocol/config.js";
+import type { Parameters } from "../src/federation/protocol/parameters.js";
 import { siteMembers } from "../src/federation/weather/data.js";
+import type { Attack } from "../src/federation/weather/hostile.js";
+import type { Member } from "../src/federation/weather/member.js";
+import { proofMarkdown, proofSvg } from "../src/federation/weather/proof-report.js";
 import {
-  type Owner,
-  prove,
   type ModelStore,
+  type Owner,
+  type ProofOptions,
+  prove,
   robustness,
   trainWay,
-  trainTogether,
-  totalSteps,
 } from "../src/federation/weather/proof.js";
-import { centralTraining } from "../src/federation/weather/pooled.js";
-import { initialParameters } from "../src/federation/weather/network.js";
-import { createWeatherSite, trainAlone } from "../src/federation/weather/site.js";
-import { writeWhole } from "../src/data/files.node.js";
-import { decodeSafetensors, encodeSafetensors } from "../src/tensor/safetensors.js";
-import type { Parameters } from "../src/federation/protocol/parameters.js";
-import type { Attack } from "../src/federation/weather/hostile.js";
-import { proofMarkdown, proofSvg } from "../src/federation/weather/proof-report.js";
+import { createWeatherSite } from "../src/federation/weather/site.js";
 import { parseSharedTask, type SharedTask } from "../src/federation/weather/task.js";
-import type { Runtime } from "../src/engine/runtime.js";
+import { observe, observingNetwork } from "../src/simulator/network.js";
+import { readStations } from "../src/tasks/stations.js";
+import { decodeSafetensors, encodeSafetensors } from "../src/tensor/safetensors.js";
 
-const shared = process.env["FOEHN_SHARED"] ?? "/work/shared";
+const shared = process.env["FOEHN_SHARED"] ?? "../shared";
 const data = (...parts: string[]): string => path.join(shared, "data", ...parts);
 
 const readNames = async (dataset: Dataset): Promise<string[]> =>
@@ -153,129 +153,89 @@ const OWNERS: Record<string, (task: SharedTask, runtime: Runtime, every: number)
   noaa: (task, runtime) =>
     boxOwners(data("noaa-us-daily", "daily.csv.gz"), data("noaa-us-daily", "stations.csv"), 5, task, runtime),
   atmosphere: async (task, runtime) => {
-    const world = await openDataset(process.env["FOEHN_ATMOSPHERE"] ?? "atmosphere.zarr");
+    const world = await openDataset("runs/atmosphere.zarr");
     const middle = await subset(world, { levels: [500, 850] });
     const names = [...new Set(Object.values(HOLDINGS).flatMap((h) => h.variables))];
     return atmosphereOwners(await inMemory(middle, names), task, runtime);
   },
 };
 
-const [name, mode = "prove", ...sets] = process.argv.slice(2);
-const root = process.env["FOEHN_ROOT"] ?? ".";
-const text = await readFile(path.join(root, `examples/federation-${name}.yaml`), "utf8");
-const withSets = (list: readonly string[]): RunConfigInput => {
-  const config = parse(text) as RunConfigInput;
-  for (const s of list) {
-    const [k, v] = s.split("=");
-    const keys = k.split(".");
-    let at = config as unknown as Record<string, never>;
-    for (const key of keys.slice(0, -1)) at = at[key] ??= {} as never;
-    (at as Record<string, unknown>)[keys.at(-1)!] = parse(v);
-  }
-  return config;
-};
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    every: { type: "string", default: "1" },
+    from: { type: "string", default: "0" },
+    to: { type: "string", default: "Infinity" },
+    out: { type: "string", default: "runs/federation" },
+    set: { type: "string", multiple: true, default: [] },
+  },
+});
+const [name, mode = "prove"] = positionals;
+if (!(name in OWNERS)) throw new UsageError(`there is no proof '${name}'; there are ${Object.keys(OWNERS).join(", ")}`);
+const config = parse(await readFile(`examples/federation-${name}.yaml`, "utf8")) as RunConfigInput;
+for (const setting of flags.set) {
+  const [key, value] = setting.split("=");
+  const keys = key.split(".");
+  let at = config as unknown as Record<string, Record<string, never>>;
+  for (const k of keys.slice(0, -1)) at = (at[k] ??= {}) as never;
+  (at as Record<string, unknown>)[keys.at(-1)!] = parse(value);
+}
+const task = parseSharedTask(config.task);
 const began = performance.now();
 const log = (line: string): void =>
-  console.log(`${((performance.now() - began) / 1000).toFixed(1).padStart(7)} ${line}`);
+  void process.stdout.write(`${((performance.now() - began) / 1000).toFixed(1).padStart(7)} ${line}\n`);
 const runtime = await openInline({ threads: 1 });
-if (mode === "tune") {
-  const every = Number(sets.shift());
-  let owners = await OWNERS[name](parseSharedTask(withSets([]).task), runtime, every);
-  log(`${owners.length} owners`);
-  for (const line of sets) {
-    const [kind, ...list] = line.split(" ");
-    const config = withSets(list);
-    const task = parseSharedTask(config.task);
-    owners = await Promise.all(
-      owners.map(async ({ name: owner, site: { members, variables } }) => ({
-        name: owner,
-        site: await createWeatherSite({ task, members, variables, runtime }),
-      })),
-    );
-    const cpu = process.cpuUsage();
-    if (kind === "together") {
-      const curve: string[] = [];
-      const { validation, round } = await trainTogether(
-        { config, task, owners },
-        { onRound: (r, v) => r.round % Math.round(config.rounds / 10) === 0 && curve.push(v.toFixed(4)) },
-      );
-      log(`together ${validation.toFixed(5)} at ${round} (${curve.join(" ")}) ${list.join(" ")}`);
-    } else if (kind === "pooled") {
-      const p = await centralTraining({
-        config,
-        task,
-        owners,
-        runtime,
-        rates: [1],
-        steps: totalSteps(config),
-        initial: initialParameters(task, config.seed),
-      });
-      log(`pooled ${p.validation.toFixed(5)} ${p.how} ${list.join(" ")}`);
-    } else {
-      let total = 0;
-      const at: number[] = [];
-      for (const { site } of owners) {
-        const alone = await trainAlone(site, task, initialParameters(task, config.seed), {
-          steps: totalSteps(config),
-          seed: 1,
-          patience: 6,
-        });
-        total += alone.validation / owners.length;
-        at.push(alone.step);
-      }
-      log(`alone ${total.toFixed(5)} steps ${at.join(",")} ${list.join(" ")}`);
-    }
-    const { user, system } = process.cpuUsage(cpu);
-    log(`  cpu ${((user + system) / 1e6).toFixed(1)} s`);
-  }
-} else if (mode === "robust") {
-  const every = Number(sets.shift());
-  const config = withSets(sets);
-  const task = parseSharedTask(config.task);
-  const owners = await OWNERS[name](task, runtime, every);
-  log(`${owners.length} owners`);
+const owners = await OWNERS[name](task, runtime, Number(flags.every));
+log(`${owners.length} owners`);
+await mkdir(path.join(flags.out, name), { recursive: true });
+const fileOf = (model: string): string => path.join(flags.out, name, `${model}.safetensors`);
+const store: ModelStore = {
+  load: async (model) =>
+    existsSync(fileOf(model))
+      ? (decodeSafetensors(await readFile(fileOf(model)), fileOf(model)).tensors as unknown as Parameters)
+      : undefined,
+  save: async (model, params) => writeWhole(fileOf(model), encodeSafetensors([...params])),
+};
+const options: ProofOptions = { config, task, owners, runtime, log, store };
+
+/** Every rule under every attack, and compressed rounds. */
+async function robust(): Promise<void> {
   const rules = ["mean", "geometric-median", "arc+nnm+trimmed-mean"];
   const attacks: Attack[] = [
     { kind: "turned", strength: 1 },
     { kind: "turned", strength: 10 },
     { kind: "noise", strength: 10 },
   ];
-  const rows = await robustness({ config, task, owners, runtime, log }, [
+  const rows = await robustness(options, [
     { compression: { codec: "top-k:0.07+int8", feedback: "ef14" } },
     ...rules.slice(1).map((rule) => ({ rule })),
     ...attacks.flatMap((attack) => rules.map((rule) => ({ rule, attack }))),
   ]);
-  await writeFile(
-    path.join(process.env["FOEHN_OUT"] ?? "runs", `federation-${name}-robust.json`),
-    JSON.stringify(rows),
-  );
-} else {
-  const config = withSets(sets);
-  const task = parseSharedTask(config.task);
-  const owners = await OWNERS[name](task, runtime, 1);
-  log(`${owners.length} owners`);
-  const out = process.env["FOEHN_OUT"] ?? "runs";
-  await mkdir(path.join(out, name), { recursive: true });
-  const fileOf = (model: string): string => path.join(out, name, `${model}.safetensors`);
-  const store: ModelStore = {
-    load: async (model) =>
-      existsSync(fileOf(model))
-        ? (decodeSafetensors(await readFile(fileOf(model)), fileOf(model)).tensors as unknown as Parameters)
-        : undefined,
-    save: async (model, params) => writeWhole(fileOf(model), encodeSafetensors([...params])),
-  };
-  const options = { config, task, owners, runtime, log, store };
-  const [first, last] = [Number(process.env["FOEHN_FROM"] ?? 0), Number(process.env["FOEHN_TO"] ?? owners.length)];
-  if (mode === "together" || mode === "pooled") await trainWay(options, mode);
-  else if (mode === "alone") for (const owner of owners.slice(first, last)) await trainWay(options, owner);
-  else {
+  await writeWhole(path.join(flags.out, `${name}-robust.json`), JSON.stringify(rows));
+}
+
+switch (mode) {
+  case "together":
+  case "pooled":
+    await trainWay(options, mode);
+    break;
+  case "alone":
+    for (const owner of owners.slice(Number(flags.from), Number(flags.to))) await trainWay(options, owner);
+    break;
+  case "robust":
+    await robust();
+    break;
+  case "prove": {
     const proof = await prove(options);
-    await writeFile(path.join(out, `federation-${name}.json`), JSON.stringify(proof));
-    await writeFile(
-      path.join(out, `federation-${name}.svg`),
+    await writeWhole(path.join(flags.out, `${name}.json`), JSON.stringify(proof));
+    await writeWhole(
+      path.join(flags.out, `${name}.svg`),
       proofSvg(proof, `Skill at each site's own test part: ${name}`),
     );
-    await writeFile(path.join(out, `federation-${name}.md`), proofMarkdown(proof));
+    await writeWhole(path.join(flags.out, `${name}.md`), proofMarkdown(proof));
     process.stdout.write(`\n${proofMarkdown(proof)}`);
+    break;
   }
+  default:
+    throw new UsageError(`'${mode}' is none of prove, together, pooled, alone, robust`);
 }

@@ -43,6 +43,11 @@ if (words[0]?.startsWith("--downscale-")) {
   process.stdout.write(JSON.stringify(await downscaleFigures(words[0] === "--downscale-tiled")));
   process.exit(0);
 }
+if (words[0] === "--proof") {
+  process.argv.splice(2, 1);
+  await import("./federation-proof.js");
+  process.exit(0);
+}
 const json = words.includes("--json");
 const asked = words.filter((w) => !w.startsWith("-"));
 const unknown = asked.find((g) => !(g in GROUPS));
