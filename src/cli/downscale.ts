@@ -105,7 +105,7 @@ async function makeFields(
       coarse,
       setting: { coarse: coarse.grid, fine, mapValues: await mapsFor(model, fine, flags.static) },
       out: flags.out,
-      range: rangeOf(model, pairs, coarse, flags),
+      wanted: wantedTimes(model, pairs, coarse, flags),
       tile: flags.tile,
       resume: flags.resume,
       onProgress,
@@ -168,23 +168,21 @@ async function mapsFor(
   return joined(maps.map((m) => found.get(m)!));
 }
 
-function rangeOf(
+function wantedTimes(
   model: DownscaleModel,
   pairs: Pairs | undefined,
   { calendar }: CoarseStream,
-  { from, to }: DownscaleFlags,
-): [number, number] | undefined {
-  if (from === "test") {
+  flags: DownscaleFlags,
+): (time: number) => boolean {
+  if (flags.from === "test") {
     if (!pairs)
       throw new UsageError("--from test is the period of the run's own data; leave --data out, or name dates");
-    const { test } = splitOf(pairs, model.config);
-    return [pairs.times[test[0]], pairs.times[test[test.length - 1]] + 1];
+    const test = new Set(splitOf(pairs, model.config).test.map((i) => pairs.times[i]));
+    return (time) => test.has(time);
   }
-  if (from === undefined && to === undefined) return undefined;
-  return [
-    from === undefined ? -Infinity : parseTime(from, calendar),
-    to === undefined ? Infinity : lastInstant(to, calendar) + 1,
-  ];
+  const from = flags.from === undefined ? -Infinity : parseTime(flags.from, calendar);
+  const to = flags.to === undefined ? Infinity : lastInstant(flags.to, calendar);
+  return (time) => time >= from && time <= to;
 }
 
 async function score(

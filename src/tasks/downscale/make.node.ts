@@ -101,8 +101,8 @@ export interface WriteDownscaledOptions {
   readonly coarse: CoarseStream;
   readonly setting: Setting;
   readonly out: string;
-  /** Instants [from, to). */
-  readonly range?: readonly [number, number];
+  /** Which times; all where left out. */
+  readonly wanted?: (time: number) => boolean;
   /** Cells along a tile; whole fields where left out. */
   readonly tile?: number;
   readonly resume?: boolean;
@@ -115,8 +115,8 @@ const BLOCK = 16;
 /** Writes fine fields of every coarse time in the range to a Zarr store. */
 export async function writeDownscaled(options: WriteDownscaledOptions): Promise<{ times: number; tiles: number }> {
   const { model, runtime, coarse, setting, out, resume = false, onProgress } = options;
-  const [from, to] = options.range ?? [-Infinity, Infinity];
-  const chosen = [...coarse.times.keys()].filter((i) => coarse.times[i] >= from && coarse.times[i] < to);
+  const { wanted = () => true } = options;
+  const chosen = [...coarse.times.keys()].filter((i) => wanted(coarse.times[i]));
   if (chosen.length === 0)
     throw new UsageError(
       `no time lies there; ${coarse.source} has ${formatTime(coarse.times[0], coarse.calendar)} to ${formatTime(coarse.times[coarse.times.length - 1], coarse.calendar)}`,
