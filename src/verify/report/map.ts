@@ -129,7 +129,7 @@ export function map(options: MapOptions): string {
     el("path", { d: path(graticule) ?? "", fill: "none", stroke: "#000", "stroke-width": 0.4, opacity: 0.25 }),
     el("path", {
       class: "coast",
-      d: path(coastlines()) ?? "",
+      d: path(coastlines({ fine: frame.east - frame.west < 60 })) ?? "",
       fill: "none",
       stroke: "#0d1216",
       "stroke-width": 0.9,
