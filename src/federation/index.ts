@@ -13,7 +13,7 @@ export { aggregate, robustRule, ruleNames } from "./aggregate/aggregate.js";
 export { codecNamed } from "./compress/codecs.js";
 export { epsilon, noiseFor } from "./privacy/accountant.js";
 export { planOf, type RunConfig, type RunConfigInput, runConfigSchema } from "./protocol/config.js";
-export { type HubOptions, runHub } from "./protocol/hub.js";
+export { coordinate, type HubOptions, runHub, type RunModels } from "./protocol/hub.js";
 export { leavesText, whatLeaves } from "./protocol/leaves.js";
 export type { Parameters } from "./protocol/parameters.js";
 export { fairness, prometheusText, type RoundRecord, roundTable } from "./protocol/records.js";

@@ -1,7 +1,8 @@
 /** What leaves a site, listed before it joins: `foehn join --dry-run`. */
 import { type RunConfigInput, planOf } from "./config.js";
 import { byteLimit, partsOf } from "./arrival.js";
-import { type Layout, layoutLength } from "./parameters.js";
+import { coveredSegments, segmentsLength, sharedArrays } from "./coverage.js";
+import type { Layout } from "./parameters.js";
 import { readableBytes, spentPrivacy } from "./records.js";
 import type { LocalTrainer } from "./trainer.js";
 
@@ -23,7 +24,7 @@ export async function whatLeaves(
   const { privacy, masking, compression, rounds, personal } = plan.config;
   const { samples, variables, device } = trainer.describe();
   const parts = partsOf(plan);
-  const numbers = layoutLength(layout);
+  const numbers = segmentsLength(coveredSegments(layout, sharedArrays(layout, personal)));
   const protections = [
     privacy && `shortened to length ${privacy.clip}`,
     privacy?.noise && `blurred with normal noise of ${privacy.noise} times that`,
@@ -47,7 +48,7 @@ export async function whatLeaves(
         size: "under 2 kB",
       },
       {
-        what: `the change of the ${numbers} model parameters by local training${extras}${protections.length ? `; ${protections.join("; ")}` : "; as it is: it can tell about the data"}`,
+        what: `the change of the ${numbers} model parameters by local training${extras} (of these only the arrays that this site's variables train, and which they are)${protections.length ? `; ${protections.join("; ")}` : "; as it is: it can tell about the data"}`,
         when: "each round it is invited to",
         who: masking ? "nobody singly" : "the hub",
         size: `at most ${readableBytes(atMost)}`,

@@ -88,7 +88,7 @@ describe("what leaves a site", () => {
   it("is listed with who can read it", async () => {
     const list = await whatLeaves({ run: "r", rounds: 2 }, layout, linearTrainer({ seed: 1 }), { site: "valley" });
     const text = leavesText("valley", list);
-    expect(text).toMatch(/change of the 5 model parameters by local training; as it is/);
+    expect(text).toMatch(/change of the 5 model parameters by local training \(of these only[^)]*\); as it is/);
     expect(text).toMatch(/at most 25\.0 B/);
     expect(text).toMatch(/no differential privacy/);
     const config = { run: "r", rounds: 2, privacy: { clip: 1, noise: 2 }, masking: {} };
