@@ -3,6 +3,7 @@ import { type AsyncBuffer, parquetMetadataAsync, parquetRead } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { DataError } from "../errors.js";
 import type { ByteSource } from "./byte-source.js";
+import { checkPages } from "./parquet-pages.js";
 import type { Column, Table } from "./table.js";
 
 /** Reads a Parquet table. */
@@ -14,6 +15,17 @@ export async function readParquet(bytes: ByteSource, source: string): Promise<Ta
       return piece.slice().buffer;
     },
   };
+  // The decoder begins to read columns and may then throw for another reason, leaving their failures to no one: bytes come
+  // only after it has had its say, and never where it has thrown.
+  let failed = false;
+  const patient: AsyncBuffer = {
+    byteLength: file.byteLength,
+    slice: async (start, end) => {
+      const piece = await file.slice(start, end);
+      await new Promise((resolve) => setTimeout(resolve));
+      return failed ? new Promise<never>(() => {}) : piece;
+    },
+  };
   try {
     const metadata = await parquetMetadataAsync(file);
     const rows = Number(metadata.num_rows);
@@ -21,9 +33,10 @@ export async function readParquet(bytes: ByteSource, source: string): Promise<Ta
     // run lengths pack many equal rows into a byte, but not without bound
     if (rows !== grouped || !(rows >= 0) || rows > 1e6 + 1000 * bytes.size)
       throw new Error(`its footer tells of ${rows} rows in groups of ${grouped} in a file of ${bytes.size} bytes`);
+    await checkPages(file, metadata);
     const raw = new Map<string, unknown[]>();
     await parquetRead({
-      file,
+      file: patient,
       metadata,
       compressors,
       onChunk: ({ columnName, columnData, rowStart }) => {
@@ -41,6 +54,7 @@ export async function readParquet(bytes: ByteSource, source: string): Promise<Ta
     }
     return { source, format: "parquet", columns, instants };
   } catch (cause) {
+    failed = true;
     if (cause instanceof DataError) throw cause;
     throw new DataError(
       source,
