@@ -203,8 +203,13 @@ describe("places", () => {
 });
 
 describe("an untrained network is its first guess", () => {
-  it.each(["mean", "quantile", "bernoulli-gamma"] as const)("%s", async (head) => {
-    const config = settings({ downscale: { head, quantiles: 5, dryUpTo: 0.5 } });
+  it.each([
+    ["mean", undefined],
+    ["quantile", undefined],
+    ["bernoulli-gamma", undefined],
+    ["bernoulli-gamma", ""],
+  ] as const)("%s, base %s", async (head, base) => {
+    const config = settings({ downscale: { head, quantiles: 5, dryUpTo: 0.5, ...(base === "" && { base }) } });
     const pairs = await pairsFor(config, fineDataset("tp", true));
     const fitted = fitDownscaling(pairs, config, splitOf(pairs, config).train);
     const shape = { batch: 1, rows: ROWS, columns: COLUMNS };
@@ -222,7 +227,14 @@ describe("an untrained network is its first guess", () => {
       [pairs.times[3]],
     );
     const { train } = splitOf(pairs, config);
-    if (head === "bernoulli-gamma") {
+    if (head === "bernoulli-gamma" && base === undefined) {
+      // The mean is the interpolated amount; its chance grows with it
+      const guess = new Float32Array(ROWS * COLUMNS);
+      interpolate(placesIn(set.grid, pairs.grid), coarseAt(pairs, set, 3), guess);
+      guess.forEach((amount, i) => expect(Math.abs(mean[i] - amount)).toBeLessThan(0.005 + 0.01 * amount));
+      const [least, most] = [guess.indexOf(Math.min(...guess)), guess.indexOf(Math.max(...guess))];
+      expect(probability![most]).toBeGreaterThan(probability![least] + 0.3);
+    } else if (head === "bernoulli-gamma") {
       // At a cell: the wet share of its training times, drawn a little towards that of all cells
       const cell = 6 * COLUMNS + 20;
       const share = train.filter((t) => fineAt(pairs, t)[cell] > 0.5).length / train.length;
