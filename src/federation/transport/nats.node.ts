@@ -19,18 +19,17 @@ import {
   type StreamConfig,
 } from "@nats-io/jetstream";
 import {
-  connect,
   headers,
   type NatsConnection,
   nanos,
   nkeyAuthenticator,
-  type NodeConnectionOptions,
   NoRespondersError,
   PermissionViolationError,
   TimeoutError,
 } from "@nats-io/transport-node";
 import { FoehnError, UsageError } from "../../errors.js";
 import { tooLarge } from "./local.js";
+import { connected } from "./nats-connect.node.js";
 import { Signal } from "./signal.js";
 import { Conflict, type Entry, type FederationEvent, NAME, type Transport } from "./transport.js";
 
@@ -72,7 +71,6 @@ export const natsNames = (run: string) => ({
   inbox: (site: string) => `_INBOX_${site}`,
 });
 
-const TRIES = 4;
 const CHUNK = 512 * 1024;
 /** Chunks under way at a time. */
 const WINDOW = 32;
@@ -118,35 +116,6 @@ export async function natsTransport(options: NatsOptions): Promise<Transport> {
       await connection.close();
     },
   };
-}
-
-/** Tries a server that is slow to answer again: a busy one may not finish a handshake in time. */
-async function connected(servers: string | string[], options: NodeConnectionOptions): Promise<NatsConnection> {
-  for (let tries = 1; ; tries++)
-    try {
-      return await connect(options);
-    } catch (cause) {
-      if (cause instanceof TimeoutError && tries < TRIES) continue;
-      throw new FoehnError(`NATS at ${[servers].flat().join(", ")}: ${refusal(cause)}`, { cause });
-    }
-}
-
-/** Why a connection was refused, at whose end, and what to do. */
-function refusal(cause: unknown): string {
-  const words: string[] = [];
-  for (let e = cause; e instanceof Error; e = e.cause) words.push(e.message, (e as { code?: string }).code ?? "");
-  const all = words.join(" ");
-  if (/authorization/i.test(all))
-    return "Authorization Violation: the server does not know this credential; ask the hub's owner for a new one, or to load the configuration it is in";
-  if (/CERT_NOT_YET_VALID|not yet valid/i.test(all))
-    return `the server's certificate is not valid yet by this machine's clock (${new Date().toISOString()}); set the clock`;
-  if (/CERT_HAS_EXPIRED|expired/i.test(all))
-    return `the server's certificate has expired by this machine's clock (${new Date().toISOString()}); set the clock, or ask the hub's owner for a new certificate`;
-  if (/altname|ERR_TLS_CERT/i.test(all))
-    return "the server's certificate is for another address; use the address the hub's owner gave, or have the certificate made anew with --address";
-  if (/self.signed|unable to (verify|get)|certificate/i.test(all))
-    return "the server's certificate is not signed by the authority in this credential; ask the hub's owner for a new credential";
-  return `${words[0] || String(cause)}; check the address, the credential and that nats-server runs with -js`;
 }
 
 type Names = ReturnType<typeof natsNames>;
