@@ -34,7 +34,7 @@ describe("Jablonowski and Williamson (2006), the baroclinic wave", () => {
       byDay.push(lowest());
     }
     console.log(`lowest surface pressure by day, hPa: ${byDay.map((p) => p.toFixed(1)).join(" ")}`);
-    // Read off the paper's figures 5 and 7 (no table gives them): hardly a change to day 4, a closed low of some 992-993 hPa on day 7
+    // As remembered from the paper's figures 5 and 7 (no table gives them): hardly a change to day 4, a closed low of some 992-993 hPa on day 7
     // (deeper in its successor), 940 to 950 hPa on day 9 in all models at fine resolution; 5 hPa more either way.
     expect(byDay[3]).toBeGreaterThan(998);
     expect(byDay[8]).toBeGreaterThan(935);
@@ -99,7 +99,7 @@ describe("Held and Suarez (1994)", () => {
       easterlies: Math.min(...surfaceWinds),
       westerlies: Math.max(...surfaceWinds),
     });
-    // Read off the paper's figures 1-3 (no table gives them): a westerly jet of some 28-30 m/s near 45 degrees and 250 hPa, surface westerlies of 6-8 m/s,
+    // As remembered from the paper's figures 1-3 (no table gives them): a westerly jet of some 28-30 m/s near 45 degrees and 250 hPa, surface westerlies of 6-8 m/s,
     // easterlies in the tropics; transient temperature variance of some 40 K^2 low in mid-latitudes. Equatorial air at the ground lies
     // some 5 to 13 K below its equilibrium of 313 K. The bounds leave room for two thirds of the paper's resolution and half its levels.
     expect(jet.speed).toBeGreaterThan(25);
