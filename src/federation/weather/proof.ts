@@ -154,7 +154,7 @@ export interface ModelStore {
 
 /** What is trained: all together, pooled, or a site alone; each once, and kept. */
 export async function trainWay(options: ProofOptions, way: "together" | "pooled" | Owner): Promise<Parameters> {
-  const { config, task, rates = [1], store, log = () => {} } = options;
+  const { config, task, rates = [1, 0.4], store, log = () => {} } = options;
   const name = typeof way === "string" ? way : `alone-${way.name}`;
   const before = await store?.load(name);
   if (before) return before;
