@@ -10,6 +10,7 @@ import { writeNetcdf } from "../data/write-netcdf.node.js";
 import { writeZarr } from "../data/write-zarr.node.js";
 import { parseTime } from "../earth/time.js";
 import { DataError, UsageError } from "../errors.js";
+import type { RowMaker } from "../tensor/rows.js";
 import { scratchRows } from "../tensor/rows.node.js";
 import { breakdownsOf } from "../verify/breakdown.js";
 import { cellScores } from "../verify/cell-scores.js";
@@ -82,13 +83,15 @@ export const command: CommandFactory = () =>
     .action(async (forecastPath: string, otherPath: string | undefined, flags: VerifyFlags) => {
       const out = output(flags);
       check(flags);
+      const rows = scratchRows({ folder: flags.out, memory: flags.memory * 1e6 });
       const result = flags.truth
-        ? await verifyFiles(forecastPath, otherPath, flags, flags.truth, out)
+        ? await verifyFiles([forecastPath, otherPath], flags, { truthPath: flags.truth, rows, out })
         : await compareFolders(forecastPath, otherPath);
       await writeVerification(flags.out, result, {
         cells: flags.cells as "nc",
         ...(result.rival ? { title: "Two forecasts, side by side" } : {}),
       });
+      rows.close();
       if (flags.png) await writePngs(path.join(flags.out, "figures"), out);
       const words = formatScores(result.rows.filter((row) => row.region === result.regions[0]));
       out.result(
@@ -119,16 +122,13 @@ function check({ weights, cells, interpolate }: VerifyFlags): void {
 }
 
 async function verifyFiles(
-  forecastPath: string,
-  otherPath: string | undefined,
+  [forecastPath, otherPath]: readonly [string, string | undefined],
   flags: VerifyFlags,
-  truthPath: string,
-  out: Output,
+  { truthPath, rows, out }: { truthPath: string; rows: RowMaker; out: Output },
 ): Promise<Verification> {
   const forecast = await openDataset(forecastPath);
   const truth = await openDataset(truthPath, flags.stations ? { table: { stations: flags.stations } } : {});
   const climatology = flags.climatology ? await openDataset(flags.climatology) : undefined;
-  const rows = scratchRows({ folder: flags.out, memory: flags.memory * 1e6 });
   const trainOf = trainPeriod(forecast, flags.train);
   const verify = async (dataset: Dataset, words: string) => {
     const began = performance.now();

@@ -28,7 +28,7 @@ export interface WindowOptions {
 /**
  * Adds a pair of fields [rows, columns].
  *
- * @param window odd number of cells; rows nearer than half of it to an edge count 0, and columns too unless `wrap` joins the ends
+ * @param options.threshold one number, or one a cell
  */
 export function addFractions(
   sums: FractionSums,
