@@ -26,6 +26,11 @@ export { convertDataset } from "./data/convert.node.js";
 export { writeNetcdf } from "./data/write-netcdf.node.js";
 export { createZarr, writeZarr } from "./data/write-zarr.node.js";
 export { subset } from "./data/subset.js";
+export { regridded } from "./data/regrid.js";
+export { resampled } from "./data/resample.js";
+export { derive } from "./data/derive.js";
+export { lossy } from "./data/lossy.js";
+export { climatologyQuantiles, monthlyClimatology } from "./data/climate-statistics.js";
 
 // Graphs and training
 export * from "./compute.js";

@@ -9,7 +9,7 @@ import { decodeInline, setZstdDecoder } from "./zstd.js";
 
 type NativeZstd = (
   bytes: Uint8Array,
-  options: { maxOutputLength: number },
+  options: { maxOutputLength: number; chunkSize: number },
   done: (error: Error | null, out: Uint8Array) => void,
 ) => void;
 
@@ -81,7 +81,8 @@ function decodeOnThread(bytes: Uint8Array, size: number): Promise<Uint8Array> {
 setZstdDecoder((bytes, size) => {
   if (native)
     return new Promise((resolve, reject) =>
-      native(bytes, { maxOutputLength: size }, (error, out) =>
+      // in one piece: pieces of 16 KiB, the default, take three times as long
+      native(bytes, { maxOutputLength: Math.max(64, size), chunkSize: Math.max(64, size) }, (error, out) =>
         error
           ? reject(error)
           : out.length === size
