@@ -4,6 +4,7 @@
  */
 import type { AsyncBuffer, FileMetaData } from "hyparquet";
 import { deserializeTCompactProtocol } from "hyparquet/src/thrift.js";
+import { compressors } from "hyparquet-compressors";
 
 /** Values a page may hold for each byte it takes, run lengths and compression included. */
 const VALUES_PER_BYTE = 1000;
@@ -28,11 +29,22 @@ export async function checkPages(file: AsyncBuffer, metadata: FileMetaData): Pro
       const length = count(Number(meta.total_compressed_size), file.byteLength - start, "column's length");
       const bytes = await file.slice(start, start + length);
       const most = count(Number(meta.num_values), 1e6 + VALUES_PER_BYTE * file.byteLength, "column's number of values");
-      checkColumn(new DataView(bytes), most);
+      // lists and structures are left out of tables, so only plain columns' runs are looked at
+      const [name] = meta.path_in_schema;
+      const element = metadata.schema.find((e) => e.name === name && e.num_children === undefined);
+      const isPlain = meta.path_in_schema.length === 1 && element?.repetition_type !== "REPEATED";
+      const column = { codec: meta.codec, optional: element?.repetition_type === "OPTIONAL", isPlain };
+      await checkColumn(new DataView(bytes), most, column);
     }
 }
 
-function checkColumn(view: DataView, most: number): void {
+interface Plain {
+  readonly codec: string;
+  readonly optional: boolean;
+  readonly isPlain: boolean;
+}
+
+async function checkColumn(view: DataView, most: number, column: Plain): Promise<void> {
   const reader = { view, offset: 0 };
   let values = 0;
   while (reader.offset < view.byteLength - 1) {
@@ -49,6 +61,65 @@ function checkColumn(view: DataView, most: number): void {
       const levels = count(data2["field_5"], size, "levels' length");
       count(data2["field_6"], size - levels, "levels' length");
     }
+    if (column.isPlain && (data ?? data2)) {
+      const page = new Uint8Array(view.buffer, view.byteOffset + reader.offset, size);
+      await checkPageRuns(page, Number(header["field_2"]), data, data2, column);
+    }
     reader.offset += size;
+  }
+}
+
+/** Encodings whose values are runs: RLE, and indices into a dictionary. */
+const [PLAIN_DICTIONARY, RLE, RLE_DICTIONARY] = [2, 3, 8];
+
+/** The runs of a page: whether values are there, and which of a dictionary they are. */
+async function checkPageRuns(
+  page: Uint8Array,
+  unpackedSize: number,
+  v1: Header | undefined,
+  v2: Header | undefined,
+  { codec, optional }: Plain,
+): Promise<void> {
+  const unpack = async (bytes: Uint8Array, size: number): Promise<Uint8Array> => {
+    const decompress = compressors[codec as keyof typeof compressors];
+    return codec === "UNCOMPRESSED" || !decompress ? bytes : await decompress(bytes, size);
+  };
+  const values = Number((v1 ?? v2!)["field_1"]);
+  const encoding = Number(v1 ? v1["field_2"] : v2!["field_4"]);
+  let body: Uint8Array;
+  if (v2) {
+    const levels = Number(v2["field_5"]) + Number(v2["field_6"]);
+    checkRuns(page.subarray(Number(v2["field_6"]), levels), 1, values);
+    const packed = v2["field_7"] !== false;
+    body = packed ? await unpack(page.subarray(levels), unpackedSize - levels) : page.subarray(levels);
+  } else {
+    body = await unpack(page, unpackedSize);
+    if (optional && body.length >= 4) {
+      const length = new DataView(body.buffer, body.byteOffset).getUint32(0, true);
+      checkRuns(body.subarray(4, 4 + length), 1, values);
+      body = body.subarray(4 + length);
+    }
+  }
+  if (encoding === RLE) checkRuns(body.subarray(4), 1, values);
+  if (encoding === PLAIN_DICTIONARY || encoding === RLE_DICTIONARY) checkRuns(body.subarray(1), body[0] ?? 0, values);
+}
+
+/** Runs of the hybrid of run lengths and packed bits: none goes on beyond the page's values. */
+function checkRuns(bytes: Uint8Array, width: number, values: number): void {
+  let at = 0;
+  for (let seen = 0; seen < values && at < bytes.length;) {
+    let header = 0;
+    for (let shift = 0, byte = 128; byte >= 128 && at < bytes.length && shift < 35; shift += 7) {
+      byte = bytes[at++];
+      header += (byte & 127) * 2 ** shift;
+    }
+    const run = Math.floor(header / 2);
+    const isPacked = header % 2 === 1;
+    const most = isPacked ? Math.ceil((values - seen) / 8) : values - seen;
+    // writers may fill the last packed group up to their block, never a run of equal values
+    if (run > most + (isPacked ? 64 : 0)) throw new Error(`a run of ${run} goes on beyond a page of ${values} values`);
+    seen += isPacked ? 8 * run : run;
+    at += isPacked ? run * width : (width + 7) >> 3;
+    if (run === 0 && header === 0 && at >= bytes.length) break;
   }
 }
