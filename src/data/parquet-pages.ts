@@ -34,7 +34,7 @@ export async function checkPages(file: AsyncBuffer, metadata: FileMetaData): Pro
       const element = metadata.schema.find((e) => e.name === name && e.num_children === undefined);
       const isPlain = meta.path_in_schema.length === 1 && element?.repetition_type !== "REPEATED";
       const column = { codec: meta.codec, optional: element?.repetition_type === "OPTIONAL", isPlain };
-      await checkColumn(new DataView(bytes), most, column);
+      checkColumn(new DataView(bytes), most, column);
     }
 }
 
@@ -44,11 +44,11 @@ interface Plain {
   readonly isPlain: boolean;
 }
 
-async function checkColumn(view: DataView, most: number, column: Plain): Promise<void> {
+function checkColumn(view: DataView, most: number, column: Plain): void {
   const reader = { view, offset: 0 };
   let values = 0;
   while (reader.offset < view.byteLength - 1) {
-    const header = deserializeTCompactProtocol(reader) as Header;
+    const header = deserializeTCompactProtocol(reader);
     const rest = view.byteLength - reader.offset;
     const size = count(header["field_3"], rest, "length");
     count(header["field_2"], Math.min(LARGEST_PAGE, 1e6 + VALUES_PER_BYTE * 8 * rest), "unpacked length");
@@ -63,7 +63,7 @@ async function checkColumn(view: DataView, most: number, column: Plain): Promise
     }
     if (column.isPlain && (data ?? data2)) {
       const page = new Uint8Array(view.buffer, view.byteOffset + reader.offset, size);
-      await checkPageRuns(page, Number(header["field_2"]), data, data2, column);
+      checkPageRuns(page, Number(header["field_2"]), data, data2, column);
     }
     reader.offset += size;
   }
@@ -73,16 +73,16 @@ async function checkColumn(view: DataView, most: number, column: Plain): Promise
 const [PLAIN_DICTIONARY, RLE, RLE_DICTIONARY] = [2, 3, 8];
 
 /** The runs of a page: whether values are there, and which of a dictionary they are. */
-async function checkPageRuns(
+function checkPageRuns(
   page: Uint8Array,
   unpackedSize: number,
   v1: Header | undefined,
   v2: Header | undefined,
   { codec, optional }: Plain,
-): Promise<void> {
-  const unpack = async (bytes: Uint8Array, size: number): Promise<Uint8Array> => {
+): void {
+  const unpack = (bytes: Uint8Array, size: number): Uint8Array => {
     const decompress = compressors[codec as keyof typeof compressors];
-    return codec === "UNCOMPRESSED" || !decompress ? bytes : await decompress(bytes, size);
+    return codec === "UNCOMPRESSED" || !decompress ? bytes : decompress(bytes, size);
   };
   const values = Number((v1 ?? v2!)["field_1"]);
   const encoding = Number(v1 ? v1["field_2"] : v2!["field_4"]);
@@ -91,9 +91,9 @@ async function checkPageRuns(
     const levels = Number(v2["field_5"]) + Number(v2["field_6"]);
     checkRuns(page.subarray(Number(v2["field_6"]), levels), 1, values);
     const packed = v2["field_7"] !== false;
-    body = packed ? await unpack(page.subarray(levels), unpackedSize - levels) : page.subarray(levels);
+    body = packed ? unpack(page.subarray(levels), unpackedSize - levels) : page.subarray(levels);
   } else {
-    body = await unpack(page, unpackedSize);
+    body = unpack(page, unpackedSize);
     if (optional && body.length >= 4) {
       const length = new DataView(body.buffer, body.byteOffset).getUint32(0, true);
       checkRuns(body.subarray(4, 4 + length), 1, values);
