@@ -170,10 +170,11 @@ export function trainingProgress(out: Output, seeds: number): (event: TrainEvent
     }
     smooth = smooth === undefined ? loss : 0.95 * smooth + 0.05 * loss;
     const done = (step - first!) / Math.max(1, steps - first!);
-    const speed = (step - first!) / ((performance.now() - began) / 1000);
+    const seconds = (performance.now() - began) / 1000;
+    const speed = seconds > 1 ? `${((step - first!) / seconds).toFixed(1)} steps/s  ` : "";
     const network = seeds > 1 ? `network ${member} of ${seeds}, ` : "";
     out.progress(
-      `${bar(step / steps)} ${network}step ${step}/${steps}  loss ${smooth.toFixed(4)}  ${speed.toFixed(1)} steps/s  ${timeLeft(began, done)} left`,
+      `${bar(step / steps)} ${network}step ${step}/${steps}  loss ${smooth.toFixed(4)}  ${speed}${timeLeft(began, done)} left`,
     );
     if (validation !== undefined)
       out.say(
