@@ -48,7 +48,9 @@ async function openedStep(hub: HubRun, accepted: HubState["accepted"], rows: Row
   const [model, memory] = [await hub.vector(state.model), await hub.memory(state.memory)];
   const members = Object.values(state.history).map(({ coverage }) => coverage);
   const { layout } = state;
-  const stepped = maskedStep({ plan, layout, model, memory, accepted, members, kernels: options.kernels }, mean);
+  const progress = state.round / plan.config.rounds;
+  const { kernels } = options;
+  const stepped = maskedStep({ plan, layout, model, memory, accepted, members, progress, kernels }, mean);
   return {
     root: { model: stepped.model, memory },
     length: norm(stepped.mean),

@@ -104,6 +104,7 @@ async function stepBranch(hub: HubRun, before: Branch, accepted: readonly Accept
     accepted,
     rows,
     members: Object.values(state.history).map(({ coverage }) => coverage),
+    progress: state.round / plan.config.rounds,
     kernels: options.kernels,
     trusted: await trustedChange(hub, before.model),
     reputation: (site) => state.history[site]?.reputation,

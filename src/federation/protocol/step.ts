@@ -34,6 +34,8 @@ export interface StepInput {
   readonly rows: Rows;
   /** What each member of the run trains, as far as is known: an entry a member. */
   readonly members: readonly (string | undefined)[];
+  /** How much of the run is over, 0 to 1. */
+  readonly progress?: number;
   readonly kernels?: BlockKernels;
   /** The change that rules of trust measure the updates by. */
   readonly trusted?: Float32Array;
@@ -132,7 +134,7 @@ function layersOf(layout: Layout, { arrays }: CoverageGroup): [number, number][]
 
 /** The strategy's step on a group's numbers; writes the model, the mean and the memory in their places. */
 function stepGroup(
-  { plan, model, memory }: Omit<StepInput, "rows">,
+  { plan, model, memory, progress }: Omit<StepInput, "rows">,
   out: Begun,
   { updates, segments, members }: CoverageGroup,
   mean: Vector,
@@ -143,7 +145,8 @@ function stepGroup(
   const own: Memory = new Map(
     [...out.before].map(([name, vector]) => [name, single(name) ? vector : gathered(vector, segments)] as const),
   );
-  const next = strategy.step(own, gathered(model, segments), mean, { extras, count: updates.length, members });
+  const context = { extras, count: updates.length, members, progress };
+  const next = strategy.step(own, gathered(model, segments), mean, context);
   scattered(next, segments, out.model);
   scattered(mean, segments, out.mean);
   for (const [name, vector] of own) {

@@ -2,6 +2,10 @@
 import { random, type Random } from "../../tensor/random.js";
 import { sha256 } from "../compress/hash.js";
 
+/** Along a half cosine from 1 to the floor as the run goes on, `progress` from 0 to 1. */
+export const annealed = (progress: number, floor: number): number =>
+  floor + ((1 - floor) * (1 + Math.cos(Math.PI * Math.min(1, progress)))) / 2;
+
 /** How an update that is `staleness` versions old is weighed; 1 at 0. */
 export type Staleness = (staleness: number) => number;
 

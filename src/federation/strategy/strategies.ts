@@ -5,6 +5,7 @@
 import { UsageError } from "../../errors.js";
 import { difference, norm, scaled, tabulate, type Vector, zerosLike } from "../aggregate/rows.js";
 import { fedAmd } from "./anchors.js";
+import { annealed } from "./schedule.js";
 import { bySamples, equally, type Memory, type Strategy } from "./strategy.js";
 
 /** A vector of a memory, zeros at first. */
@@ -51,19 +52,22 @@ export interface AdaptiveOptions {
   readonly beta1?: number;
   readonly beta2?: number;
   readonly tau?: number;
+  /** The part of the rate that is left at the end of the run, falling along a cosine; 1: it stays. */
+  readonly floor?: number;
 }
 
 /** An adaptive optimiser at the hub, m <- beta1 m + (1 - beta1) D, x <- x + rate m / (sqrt v + tau) (Reddi et al. 2021). */
 function adaptive(
   kind: "fedadam" | "fedyogi" | "fedadagrad",
-  { rate = 0.1, beta1 = kind === "fedadagrad" ? 0 : 0.9, beta2 = 0.99, tau = 1e-3 }: AdaptiveOptions = {},
+  { rate = 0.1, beta1 = kind === "fedadagrad" ? 0 : 0.9, beta2 = 0.99, tau = 1e-3, floor = 1 }: AdaptiveOptions = {},
 ): Strategy {
   return {
     ...fedAvg(),
     name: kind,
     source: "Reddi et al. 2021, Adaptive federated optimization",
     scalars: ["round"],
-    step(hub, model, mean) {
+    step(hub, model, mean, { progress = 0 }) {
+      const now = rate * annealed(progress, floor);
       const oldM = recall(hub, "m", model);
       const oldV = recall(hub, "v", model);
       const round = (hub.get("round")?.[0] ?? 0) + 1;
@@ -81,7 +85,7 @@ function adaptive(
       });
       // Adam's bias correction counts from the second round, as Flower's does, whose values are the reference.
       const corrected =
-        kind === "fedadam" ? (rate * Math.sqrt(1 - beta2 ** (round + 1))) / (1 - beta1 ** (round + 1)) : rate;
+        kind === "fedadam" ? (now * Math.sqrt(1 - beta2 ** (round + 1))) / (1 - beta1 ** (round + 1)) : now;
       hub.set("m", m).set("v", v).set("round", Float64Array.of(round));
       return tabulate(model, (i) => model[i] + (corrected * m[i]) / (Math.sqrt(v[i]) + tau));
     },

@@ -48,6 +48,20 @@ describe("hub optimisers", () => {
     );
   });
 
+  it("take steps that grow shorter as the run ends, where a floor is given", () => {
+    const at = (floor: number, progress: number) =>
+      strategies.fedAdam({ floor }).step(new Map(), Float64Array.of(0), Float64Array.of(1), {
+        extras: new Map(),
+        count: 1,
+        members: 1,
+        progress,
+      })[0];
+    expect(at(1, 0.9)).toBe(at(1, 0));
+    expect(at(0.2, 0)).toBe(at(1, 0));
+    expect(at(0.2, 0.5) / at(1, 0.5)).toBeCloseTo(0.6, 12);
+    expect(at(0.2, 1) / at(1, 1)).toBeCloseTo(0.2, 12);
+  });
+
   it("momentum and Nesterov momentum by hand", () => {
     // v1 = -1, x = 1; v2 = -1.9, x = 2.9
     expect(rounds(strategies.fedAvgM(), [0], [[1], [1]]).flat()).toEqual([1, 2.9]);

@@ -76,6 +76,8 @@ export interface StepContext {
   /** Sites in this aggregate, and sites that take part at all. */
   readonly count: number;
   readonly members: number;
+  /** How much of the run is over, 0 to 1, for rates that fall as it ends. */
+  readonly progress?: number;
 }
 
 export interface Strategy {

@@ -7,11 +7,12 @@ import type { Runtime } from "../../engine/runtime.js";
 import { random } from "../../tensor/random.js";
 import type { RunConfigInput } from "../protocol/config.js";
 import { flatten, layoutOf, type Parameters, unflatten } from "../protocol/parameters.js";
+import { annealed } from "../strategy/schedule.js";
 import { type Owner } from "./proof.js";
 import { decayed } from "./descent.js";
 import { flatOptimiser } from "./flat-optimiser.js";
 import { relativeError } from "./scores.js";
-import { annealed, createWeatherSite, trainAlone } from "./site.js";
+import { createWeatherSite, trainAlone } from "./site.js";
 import type { SharedTask } from "./task.js";
 
 export interface Central {

@@ -8,6 +8,7 @@ import { type Random, random } from "../../tensor/random.js";
 import { interval } from "../../verify/bootstrap.js";
 import type { Parameters } from "../protocol/parameters.js";
 import type { Budget, LocalTrainer, Trained } from "../protocol/trainer.js";
+import { annealed } from "../strategy/schedule.js";
 import { batchOf, createDescent } from "./descent.js";
 import type { Member } from "./member.js";
 import type { Pick } from "./samples.js";
@@ -117,10 +118,6 @@ export async function createWeatherSite(options: {
     close: () => descent.close(),
   };
 }
-
-/** Along a half cosine from 1 to the floor as the run goes on. */
-export const annealed = (progress: number, floor: number): number =>
-  floor + ((1 - floor) * (1 + Math.cos(Math.PI * Math.min(1, progress)))) / 2;
 
 /** Whether a budget is used up after a number of steps. */
 function limitOf({ steps, samples, seconds }: Budget, batch: number): (done: number) => boolean {

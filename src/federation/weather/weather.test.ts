@@ -129,6 +129,23 @@ describe("sites that differ", () => {
     expect(rows.find((r) => r.metric === "relative-mse of damped")?.value).toBeCloseTo(1, 10);
   });
 
+  it("send plain gradients that the hub's Adam takes steps by, shorter as the run ends", async () => {
+    const plain = { ...task.training, optimiser: "sgd" as const, momentum: 0, learningRate: 1, floor: 1 };
+    const gradients: SharedTask = { ...task, training: plain };
+    const owners = [{ name: "coast", site: await siteOf(stations(["wind", "heat", "damp"], { seed: 1 }), gradients) }];
+    const after = async (rounds: number, floor: number): Promise<number[]> => {
+      const strategy = { name: "fedadam" as const, options: { rate: 0.01, floor, tau: 1e-8 } };
+      const config = { run: "gradients", rounds, seed: 3, budget: { steps: 1 }, strategy };
+      const { last } = await trainTogether({ config, task: gradients, owners });
+      return [...last.values()].flatMap(({ data }) => [...data]);
+    };
+    const [one, whole, falling] = [await after(1, 0), await after(2, 1), await after(2, 0)];
+    // The second of two rounds has half the run behind it: half the rate
+    const moved = whole.map((v, i) => v - one[i]);
+    expect(Math.hypot(...moved)).toBeGreaterThan(0.1);
+    falling.forEach((v, i) => expect(v - one[i]).toBeCloseTo(moved[i] / 2, 5));
+  });
+
   it("hold their part of the shared arrays, and the same seed gives the same numbers", async () => {
     const site = await siteOf(stations(["wind", "heat"], { seed: 1 }));
     const initial = initialParameters(task, 5);
