@@ -165,7 +165,7 @@ export async function finishRun(
   const { history, slowMeans } = config.forecast;
   const shape = { model: config.model, normaliser, history, slowMeans: slowMeans.length, batch: 1 };
   for (const [k, parameters] of members.entries()) {
-    const onnx = jumpModel(parameters, shape, { ...metadata, config: JSON.stringify(config), card });
+    const onnx = jumpModel(parameters, shape, { ...metadata, config: JSON.stringify(config) });
     await writeWhole(file(run, member("model", k + 1, "onnx")), onnx);
     await writeWhole(file(run, member("params", k + 1)), encodeSafetensors(parameters));
   }
