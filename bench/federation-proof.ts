@@ -177,7 +177,7 @@ for (const setting of flags.set) {
   const [key, value] = setting.split("=");
   const keys = key.split(".");
   let at = config as unknown as Record<string, Record<string, never>>;
-  for (const k of keys.slice(0, -1)) at = (at[k] ??= {});
+  for (const k of keys.slice(0, -1)) at = at[k] ??= {};
   (at as Record<string, unknown>)[keys.at(-1)!] = parse(value);
 }
 const task = parseSharedTask(config.task);
