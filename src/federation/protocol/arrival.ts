@@ -45,13 +45,18 @@ export interface Arrived {
   readonly row: Float32Array;
 }
 
+/** The update is of a round gone by: its site may still answer this one. */
+export interface Late {
+  readonly late: string;
+}
+
 /** The update an event announces, checked; or the reason why it is refused. */
 export async function examine(
   gate: Gate,
   payload: string,
   sequence: number,
   subjectSite: string,
-): Promise<Arrived | string> {
+): Promise<Arrived | Late | string> {
   const { plan, state, member, transport } = gate;
   const manifest = parsed(manifestSchema, payload);
   if (typeof manifest === "string") return manifest;
@@ -63,9 +68,12 @@ export async function examine(
   const { mode, late, maxStaleness } = plan.config.schedule;
   const lateOnes = late === "use" || mode === "buffered" || mode === "interval";
   if (staleness < 0) return `the update is for round ${round}, but the run is at round ${state.round}`;
+  // Message systems repeat themselves: what has made a step already is no news in a later round, and no fault.
+  if (staleness > 0 && state.history[site]?.last === update.sha256) return DUPLICATE;
   if (staleness > 0 && !lateOnes)
-    return `the update for round ${round} came in round ${state.round}, and late updates are refused here`;
-  if (staleness > maxStaleness) return `the update is ${staleness} rounds old, more than the ${maxStaleness} allowed`;
+    return { late: `the update for round ${round} came in round ${state.round}, and late updates are refused here` };
+  if (staleness > maxStaleness)
+    return { late: `the update is ${staleness} rounds old, more than the ${maxStaleness} allowed` };
   if (!lateOnes && !state.invited.includes(site)) return `site '${site}' was not invited to round ${round}`;
   if (state.accepted.some((a) => a.site === site && a.round >= round)) return DUPLICATE;
   const base = staleness === 0 ? modelOf(state, site).sha256 : await pastBase(transport, round, site);

@@ -103,6 +103,7 @@ async function publish(
     accepted: [],
     included: accepted.map(({ site }) => site),
     refused: {},
+    late: undefined,
     history,
     memories,
     masking: undefined,
@@ -133,7 +134,7 @@ export async function voidRound(hub: HubRun, why?: string): Promise<void> {
   const { accepted, invited, round } = hub.state;
   const reason = `${why ?? `${accepted.length} of ${invited.length} sites answered in time`}; the round is held again`;
   const record = roundRecord(hub, [], undefined, reason);
-  await hub.commit({ phase: "open", accepted: [], refused: {}, masking: undefined });
+  await hub.commit({ phase: "open", accepted: [], refused: {}, late: undefined, masking: undefined });
   await Promise.all(accepted.map(({ site }) => hub.decide(site, { round, outcome: "refused", reason })));
   await hub.rows.keep([]);
   await hub.options.onRound?.(record, () => hub.models());
@@ -145,7 +146,7 @@ function roundRecord(
   stepped: RunStep | undefined,
   reason?: string,
 ): RoundRecord {
-  const { run, round, opened, invited, refused, layout } = hub.state;
+  const { run, round, opened, invited, refused, late, layout } = hub.state;
   const shared = sharedArrays(layout, hub.plan.config.personal);
   const sites = accepted.map((a) => ({
     ...siteRecord(a, hub.manifests.get(a.sequence), layout, shared),
@@ -158,7 +159,7 @@ function roundRecord(
     seconds: (hub.now() - opened) / 1000,
     invited: invited.length,
     sites,
-    refused,
+    refused: { ...late, ...refused },
     step: stepped?.length ?? 0,
     ...(stepped?.unguarded.length ? { unguarded: stepped.unguarded } : {}),
     ...(stepped?.groups

@@ -29,6 +29,7 @@ async function takeIn(hub: HubRun, events: readonly FederationEvent[]): Promise<
   const { round } = state;
   const accepted = [...state.accepted];
   const refused = { ...state.refused };
+  const late = { ...state.late };
   const history = { ...state.history };
   const received: string[] = [];
   await members.refresh();
@@ -38,10 +39,11 @@ async function takeIn(hub: HubRun, events: readonly FederationEvent[]): Promise<
     const gate = { transport, plan, state: { ...state, accepted }, member: members.get(site) };
     const arrived = await examine(gate, payload, sequence, site);
     if (arrived === DUPLICATE) continue;
-    if (typeof arrived === "string") {
-      refused[site] = arrived;
+    if (typeof arrived === "string" || "late" in arrived) {
+      const reason = typeof arrived === "string" ? arrived : arrived.late;
+      (typeof arrived === "string" ? refused : late)[site] = reason;
       history[site] = struck(history[site], members.get(site)?.session ?? "");
-      await hub.decide(site, { round, outcome: "refused", reason: arrived });
+      await hub.decide(site, { round, outcome: "refused", reason });
       continue;
     }
     await hub.keepRow(arrived.accepted.update, arrived.row);
@@ -51,17 +53,18 @@ async function takeIn(hub: HubRun, events: readonly FederationEvent[]): Promise<
     if (older >= 0) accepted.splice(older, 1);
     accepted.push(arrived.accepted);
     received.push(site);
-    const { seconds, steps, coverage } = arrived.accepted;
+    const { seconds, steps, coverage, update } = arrived.accepted;
     const { reputation, ...known } = history[site] ?? { invited: 0, answered: 0 };
     history[site] = {
       invited: known.invited,
       answered: known.answered + 1,
+      last: update.sha256,
       speed: updatedSpeed(known.speed, seconds, steps),
       ...(coverage === undefined ? {} : { coverage }),
       ...(reputation === undefined ? {} : { reputation }),
     };
   }
-  await hub.commit({ accepted, refused, history, cursor: events.at(-1)!.sequence });
+  await hub.commit({ accepted, refused, late, history, cursor: events.at(-1)!.sequence });
   await Promise.all(received.map((site) => hub.decide(site, { round, outcome: "received" })));
 }
 

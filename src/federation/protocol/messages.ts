@@ -146,8 +146,10 @@ export const hubSchema = roundSchema.omit({ models: true }).extend({
   /** Last event taken into account. */
   cursor: whole,
   accepted: z.array(acceptedSchema),
-  /** What sites were refused for in this round. */
+  /** What sites were refused for in this round: no other update of theirs is waited for. */
   refused: record(z.string()),
+  /** Sites whose update of a round before came too late in this one, with the reason. */
+  late: record(z.string()).optional(),
   /** Rounds at which each site's EF21 memory was last written. */
   memories: record(whole).optional(),
   /** Invitations and answers of each site so far, and its seconds a step. */
@@ -156,6 +158,8 @@ export const hubSchema = roundSchema.omit({ models: true }).extend({
       invited: whole,
       answered: whole,
       speed: z.number().optional(),
+      /** Hash of its last accepted update. */
+      last: hash.optional(),
       /** The arrays its last update held. */
       coverage: z.string().optional(),
       reputation: z.number().optional(),

@@ -19,3 +19,17 @@ export function disturbed(transport: Transport, delays: readonly number[]): Tran
     },
   };
 }
+
+/** Every event comes again, after a time in milliseconds, under an id of its own. */
+export function repeated(transport: Transport, later: number): Transport {
+  return {
+    ...transport,
+    events: {
+      ...transport.events,
+      async publish(subject, payload, id) {
+        await transport.events.publish(subject, payload, id);
+        setTimeout(() => void transport.events.publish(subject, payload, `${id} again`), later);
+      },
+    },
+  };
+}
