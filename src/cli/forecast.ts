@@ -7,14 +7,16 @@ import { UsageError } from "../errors.js";
 import { PUBLISHED, published, type PublishedModel } from "../tasks/published/index.js";
 import { writePublishedForecast } from "../tasks/published/run.node.js";
 import { writeForecast } from "../tasks/forecast/make.node.js";
+import type { ForecastModel } from "../tasks/forecast/rollout.js";
 import { openRun } from "../tasks/forecast/run.node.js";
 import type { CommandFactory } from "./commands.js";
-import { commandWith, numeric } from "./options.js";
+import { collect, commandWith, numeric } from "./options.js";
 import { bar, duration, output, timeLeft } from "./output.js";
 
 interface ForecastFlags {
   init?: string;
   acceptLicence?: boolean;
+  then?: string[];
   from: string;
   to?: string;
   every?: number;
@@ -39,6 +41,7 @@ export const command: CommandFactory = () =>
     .option("--from <date>", "first start; `latest` is the newest alone, `test` the run's test period", "latest")
     .option("--to <date>", "last start")
     .option("--every <hours>", "hours between starts", numeric)
+    .option("--then <run@hours>", "another run that takes over after so many hours; any number of times", collect)
     .option("--lead <hours>", "longest lead; any, not only those learnt", numeric)
     .option("--lead-step <hours>", "hours between leads", numeric)
     .option("--out <path>", "Zarr store, or NetCDF where it ends in .nc", "forecast.zarr")
@@ -48,6 +51,7 @@ export const command: CommandFactory = () =>
       const named = new RegExp(`^(${PUBLISHED.join("|")}):(.+)$`).exec(run);
       if (named) return forecastPublished(published(named[1]), named[2], flags);
       const model = await openRun(run);
+      const then = await Promise.all((flags.then ?? []).map(laterRun));
       const dataset = await openDataset(flags.init ?? model.config.data.path);
       const runtime = await openRuntime({ device: model.config.device, threads: model.config.threads });
       const { calendar } = model.normaliser;
@@ -59,6 +63,7 @@ export const command: CommandFactory = () =>
       try {
         const made = await writeForecast({
           model,
+          then,
           dataset,
           runtime,
           out: flags.out,
@@ -78,6 +83,14 @@ export const command: CommandFactory = () =>
         await dataset.close();
       }
     });
+
+/** `runs/medium@120`: a run that takes over after 120 hours. */
+async function laterRun(text: string): Promise<{ model: ForecastModel; after: number }> {
+  const [, run, hours] = /^(.+)@(\d+(?:\.\d+)?)$/.exec(text) ?? [];
+  if (run === undefined)
+    throw new UsageError(`--then ${text}: write it as RUN@HOURS, the run that takes over and after how many hours`);
+  return { model: await openRun(run), after: Number(hours) };
+}
 
 /** With files that the user has downloaded; their licence is shown first and must be agreed to. */
 async function forecastPublished(model: PublishedModel, weights: string, flags: ForecastFlags): Promise<void> {

@@ -35,6 +35,11 @@ export const forecastSchema = z.strictObject({
       method: z.enum(["direct", "iterative", "randomised"]).default("direct"),
       /** Hours of the jumps of the randomised method. */
       intervals: z.array(z.number().positive()).min(1).default([6, 12, 24]),
+      /**
+       * Ways by which the randomised method goes to a lead: `all`, averaged, or the one with the `fewest` jumps, a longest interval
+       * first (Pangu-Weather's hierarchical temporal aggregation: Bi et al. 2023).
+       */
+      paths: z.enum(["all", "fewest"]).default("all"),
       /** Longest lead in hours that the model learns or is weighed by; longer forecasts go on from its own states. */
       maxLead: z.number().positive().default(120),
       /** Whether each lead is corrected linearly on the validation period. */

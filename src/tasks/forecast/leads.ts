@@ -39,6 +39,10 @@ export function trainedLeads(config: ForecastConfig, n: Normaliser, jumps: numbe
   }
 }
 
+/** The last jump of the fewest that go to a lead: the longest interval whose multiple it is; undefined where there is none. */
+export const lastJump = (lead: number, intervals: readonly number[]): number | undefined =>
+  intervals.reduce<number | undefined>((best, i) => (lead % i === 0 && i > (best ?? 0) ? i : best), undefined);
+
 /** Whether a lead, in steps, can be reached from the start by the method's jumps. */
 export function reaches(config: ForecastConfig, n: Normaliser, lead: number): boolean {
   return config.forecast.method !== "randomised" || intervalSteps(config, n).some((steps) => lead % steps === 0);

@@ -11,6 +11,7 @@ import type { TrainEvent } from "../fit.js";
 import { readSeries, type Series, stepOf } from "../series.js";
 import { type CardFacts, cardText } from "../card.js";
 import { costCounter } from "../cost.node.js";
+import { cascade, checkStages, type Stage } from "./cascade.js";
 import { type CalibrationFit, fitCalibration } from "./calibration.js";
 import { forecastCard } from "./card.js";
 import type { ForecastConfig } from "./config.js";
@@ -111,9 +112,11 @@ async function validated(model: ForecastModel, series: Series, runtime: Runtime)
 
 export interface ForecastOptions {
   readonly model: ForecastModel;
+  /** Models that take over from it, or from the one before, after so many hours. */
+  readonly then?: readonly { readonly model: ForecastModel; readonly after: number }[];
   readonly dataset: Dataset;
   readonly runtime: Runtime;
-  /** Longest lead in hours; the longest that the model learnt where left out. */
+  /** Longest lead in hours; the longest that the (last) model learnt where left out. */
   readonly maxLead?: number;
   /** Hours between leads; the data's own step where left out. */
   readonly everyLead?: number;
@@ -128,14 +131,20 @@ export interface ForecastOptions {
 export async function writeForecast(
   options: ForecastOptions & { readonly out: string },
 ): Promise<{ starts: number; leads: number[] }> {
-  const { model, dataset, runtime, out, onProgress } = options;
+  const { model, then = [], dataset, runtime, out, onProgress } = options;
   const { normaliser, config } = model;
+  const models = [
+    { model, after: 0 },
+    ...then.map(({ model, after }) => ({ model, after: (after * 3_600_000) / normaliser.step })),
+  ];
+  checkStages(models);
   const series = await readSeries(dataset, normaliser.channels);
   refuseOtherGrid(series, normaliser, dataset.source);
   const starts = chosenStarts(series, options);
   const hours = normaliser.step / 3_600_000;
   const every = Math.max(1, Math.round((options.everyLead ?? hours) / hours));
-  const last = Math.round((options.maxLead ?? config.forecast.maxLead) / hours);
+  const final = models[models.length - 1];
+  const last = Math.round((options.maxLead ?? final.after * hours + final.model.config.forecast.maxLead) / hours);
   const leads = Array.from({ length: Math.floor(last / every) }, (_, i) => (i + 1) * every);
   if (leads.length === 0)
     throw new UsageError(
@@ -149,26 +158,25 @@ export async function writeForecast(
     starts.map((i) => series.times[i]),
     leads.map((l) => l * hours),
     {
-      title: `Foehn forecast (${config.model.name})`,
+      title: `Foehn forecast (${models.map(({ model }) => model.config.model.name).join(", then ")})`,
       source: dataset.source,
       // Levels are shared by all variables of a file: this says which of them were forecast
       channels: normaliser.channels.join(" "),
       training_period: normaliser.trainRange.map((t) => formatTime(t, normaliser.calendar)).join("/"),
     },
   );
-  const departures = departuresOf(normaliser, series);
+  const views = models.map(({ model }) => departuresOf(model.normaliser, series));
   const writer = await createZarr(target, layout.template);
-  const predictor = await createPredictor(runtime, model);
+  const stages: Stage[] = [];
   try {
+    for (const stage of models) stages.push({ ...stage, predictor: await createPredictor(runtime, stage.model) });
     for (const [name, values] of layout.coordinates) await writer.write(name, {}, values);
     const block = 64;
     for (let from = 0; from < starts.length; from += block) {
       const part = starts.slice(from, from + block);
       let lead = 0;
-      for await (const { states } of predictor.rollout(
-        part.map((i) => departures.start(i, pastOf(config))),
-        leads,
-      )) {
+      const begin = models.map(({ model }, k) => part.map((i) => views[k].start(i, pastOf(model.config))));
+      for await (const { states } of cascade(stages, begin, leads)) {
         for (const [k, state] of states.entries())
           for (const { name, selection, values } of piecesOf(layout, state, { time: from + k, lead }))
             await writer.write(name, selection, values);
@@ -181,7 +189,7 @@ export async function writeForecast(
     await writer.abort();
     throw error;
   } finally {
-    await predictor.close();
+    for (const { predictor } of stages) await predictor.close();
   }
   if (netcdf) await toNetcdf(target, out);
   return { starts: starts.length, leads: leads.map((l) => l * hours) };
@@ -198,9 +206,9 @@ async function toNetcdf(store: string, out: string): Promise<void> {
   }
 }
 
-function chosenStarts(series: Series, { model, starts, everyStart }: ForecastOptions): number[] {
+function chosenStarts(series: Series, { model, then = [], starts, everyStart }: ForecastOptions): number[] {
   const { config, normaliser } = model;
-  const { history } = config.forecast;
+  const history = Math.max(...[model, ...then.map((t) => t.model)].map((m) => m.config.forecast.history));
   const step = stepOf(series);
   if (Math.abs(step - normaliser.step) > 1000)
     throw new UsageError(

@@ -35,7 +35,7 @@ import {
 import { float32 } from "../../tensor/ndarray.js";
 import { type JumpInputs, leadCondition } from "./features.js";
 import { harmonicsAt } from "./harmonic.js";
-import { intervalSteps } from "./leads.js";
+import { intervalSteps, lastJump } from "./leads.js";
 import { jump } from "./network.js";
 import type { Normaliser } from "./normaliser.js";
 import type { ForecastModel } from "./rollout.js";
@@ -111,9 +111,18 @@ export function portableModel(model: ForecastModel, { leads, batch = 1, metadata
   /** One network's departures at each lead, by every way that the method has to it. */
   const ways = (member: number): Map<number, Tensor[]> => {
     const found = new Map<number, Tensor[]>(leads.map((lead) => [lead, []]));
+    const intervals = method === "randomised" ? intervalSteps(config, n) : [1];
     if (method === "direct") for (const lead of leads) found.get(lead)!.push(jumped(member, states, lead, 0));
-    else
-      for (const stride of method === "randomised" ? intervalSteps(config, n) : [1]) {
+    else if (method === "randomised" && config.forecast.paths === "fewest") {
+      const reached = new Map<number, Tensor>([[0, states[0]]]);
+      const at = (lead: number): Tensor => {
+        const last = lastJump(lead, intervals)!;
+        if (!reached.has(lead)) reached.set(lead, jumped(member, [at(lead - last)], last, lead - last));
+        return reached.get(lead)!;
+      };
+      for (const lead of leads) if (lastJump(lead, intervals)) found.get(lead)!.push(at(lead));
+    } else
+      for (const stride of intervals) {
         let from = states;
         for (let reached = stride; reached <= longest; reached += stride) {
           from = [jumped(member, from, stride, reached - stride), ...from.slice(0, -1)];

@@ -12,6 +12,9 @@ import { layerRates } from "./groups.js";
 import { trainedLeads } from "./leads.js";
 import { trainRun } from "./make.node.js";
 import { createPredictor } from "./rollout.js";
+import { departure, stateOf } from "./features.js";
+import { cascade, checkStages, type Stage } from "./cascade.js";
+import type { ForecastModel } from "./rollout.js";
 import { openRun } from "./run.node.js";
 import { departuresOf } from "./samples.js";
 import { portableModel } from "./portable.js";
@@ -54,10 +57,10 @@ describe("randomised intervals", () => {
     const model = await trainRun({ run, config: settings, dataset, runtime });
     const departures = departuresOf(model.normaliser, series);
     const start = departures.start(300, { history: 1, slowDays: [] });
-    const leads = async (intervals: number[], wanted: number[]) => {
+    const leads = async (intervals: number[], wanted: number[], paths: "all" | "fewest" = "all") => {
       const predictor = await createPredictor(runtime, {
         ...model,
-        config: { ...model.config, forecast: { ...model.config.forecast, intervals } },
+        config: { ...model.config, forecast: { ...model.config.forecast, intervals, paths } },
       });
       const out: Float32Array[] = [];
       for await (const { departures: us } of predictor.departures([start], wanted)) out.push(us[0]);
@@ -71,6 +74,24 @@ describe("randomised intervals", () => {
     both2.forEach((v, i) => expect(v).toBeCloseTo((six2[i] + twelve[i]) / 2, 5));
     expect(twelve).not.toEqual(six2);
     await expect(leads([12], [1])).rejects.toThrow("6 h is not a multiple of any of the model's intervals");
+
+    // By the fewest jumps: 12 h in one, 30 h in 12 + 12 + 6
+    const fewest = await leads([6, 12], [2, 3, 5], "fewest");
+    expect(fewest[0]).toEqual(twelve);
+    expect(fewest[2]).toEqual((await leads([6, 12], [5], "fewest"))[0]);
+    const [, twice] = await leads([12], [2, 4]);
+    const six = async (elapsed: number, from: Float32Array): Promise<Float32Array> => {
+      const predictor = await createPredictor(runtime, {
+        ...model,
+        config: { ...model.config, forecast: { ...model.config.forecast, intervals: [6] } },
+      });
+      const begin = { ...start, time: start.time + elapsed * model.normaliser.step, departures: [from] };
+      const { value } = await predictor.departures([begin], [1], elapsed).next();
+      await predictor.close();
+      return (value as { departures: Float32Array[] }).departures[0];
+    };
+    expect(fewest[1]).toEqual(await six(2, twelve));
+    expect(fewest[2]).toEqual(await six(4, twice));
   });
 
   it("draws only intervals whose jumps stay within the longest lead, and names what does not fit", () => {
@@ -83,6 +104,54 @@ describe("randomised intervals", () => {
       "9 h is not a multiple of the data's step of 6 h",
     );
     expect(() => trainedLeads(config({ forecast: { history: 2 } }), normaliser, 1)).toThrow("set it to 1");
+  });
+});
+
+describe("a cascade", () => {
+  it("of a model with itself is its own roll-out; of two, the second starts from the first's states", async () => {
+    const dataset = travellingWaves();
+    const trained = async (name: string, forecast: object, training: object) => {
+      const settings = config({ forecast: { method: "iterative", intervals: [6], ...forecast }, training });
+      return trainRun({ run: path.join(folder, name), config: settings, dataset, runtime });
+    };
+    const short = await trained("short", { history: 2, slowMeans: [2], calibrate: false }, { steps: 8 });
+    const medium = await trained("medium", { method: "direct", history: 2, calibrate: true }, { steps: 8 });
+    const forecasts = async (models: [ForecastModel, number][], leads: number[], index = 300) => {
+      const stages: Stage[] = [];
+      for (const [model, after] of models)
+        stages.push({ model, after, predictor: await createPredictor(runtime, model) });
+      const starts = models.map(([model]) => [
+        departuresOf(model.normaliser, series).start(index, pastOf(model.config)),
+      ]);
+      const out = new Map<number, Float32Array>();
+      for await (const { lead, states } of cascade(stages, starts, leads)) out.set(lead, states[0]);
+      for (const { predictor } of stages) await predictor.close();
+      return { out, starts };
+    };
+    const alone = (await forecasts([[short, 0]], [2, 3, 4, 6])).out;
+    const split = (await forecasts([[short, 0], [short, 3]], [2, 4, 6])).out; // prettier-ignore
+    expect([...split.keys()]).toEqual([2, 4, 6]);
+    for (const lead of [2, 4, 6])
+      split.get(lead)!.forEach((v, p) => expect(Math.abs(v - alone.get(lead)![p])).toBeLessThan(1e-3)); // 280 K in single precision
+
+    const { out, starts } = await forecasts([[short, 0], [medium, 3]], [3, 4]); // prettier-ignore
+    expect(out.get(3)).toEqual(alone.get(3));
+    const n = medium.normaliser;
+    const time = starts[0][0].time + 3 * n.step;
+    const begin = {
+      ...starts[1][0],
+      time,
+      departures: [3, 2].map((lead, j) => departure(n, alone.get(lead)!, time - j * n.step)),
+    };
+    const predictor = await createPredictor(runtime, medium);
+    const { value } = await predictor.departures([begin], [1], 3).next();
+    await predictor.close();
+    const expected = stateOf(n, (value as { departures: Float32Array[] }).departures[0], time + n.step);
+    expect(out.get(4)).toEqual(expected);
+    expect(out.get(4)).not.toEqual(alone.get(4));
+    expect(() => checkStages([{ model: short, after: 0 }, { model: medium, after: 1 }])).toThrow("at least 12 h after"); // prettier-ignore
+    const other = { ...medium, normaliser: { ...n, channels: ["q"] } };
+    expect(() => checkStages([{ model: short, after: 0 }, { model: other, after: 4 }])).toThrow("other fields"); // prettier-ignore
   });
 });
 
@@ -139,6 +208,7 @@ describe("a forecast as one ONNX file", () => {
     ["iterative", { method: "iterative", history: 2, slowMeans: [2] }],
     ["direct", { method: "direct", history: 2 }],
     ["randomised", { method: "randomised" }],
+    ["fewest-jumps", { method: "randomised", paths: "fewest" }],
   ])("takes and gives physical units: equal to the %s roll-out, over midnight and New Year", async (name, forecast) => {
     const dataset = travellingWaves({ steps: 1500 });
     const long = await readSeries(dataset);

@@ -11,7 +11,7 @@ import type { Runtime, Session } from "../../engine/runtime.js";
 import { type Calibration, calibrated } from "./calibration.js";
 import { UsageError } from "../../errors.js";
 import type { ForecastConfig } from "./config.js";
-import { intervalSteps } from "./leads.js";
+import { intervalSteps, lastJump } from "./leads.js";
 import { jumpArrays, stateOf } from "./features.js";
 import { jumpModel } from "./network.js";
 import type { Normaliser } from "./normaliser.js";
@@ -27,11 +27,15 @@ export interface ForecastModel {
 }
 
 export interface Predictor {
-  /** As `rollout`, in departures from climatology. */
+  /**
+   * As `rollout`, in departures from climatology: as the networks give them (`raw`) and calibrated. `elapsed` is how many steps the
+   * forecast has gone already where its starts are another's leads.
+   */
   departures(
     starts: readonly Start[],
     leads: readonly number[],
-  ): AsyncGenerator<{ lead: number; departures: Float32Array[] }>;
+    elapsed?: number,
+  ): AsyncGenerator<{ lead: number; raw: Float32Array[]; departures: Float32Array[] }>;
   /** States `lead` steps after each start, [channel, latitude, longitude] in the channels' units. Leads ascend. */
   rollout(starts: readonly Start[], leads: readonly number[]): AsyncGenerator<{ lead: number; states: Float32Array[] }>;
   close(): Promise<void>;
@@ -88,12 +92,13 @@ export async function createPredictor(
     session: Session,
     begin: readonly Start[],
     leads: readonly number[],
+    elapsed: number,
   ): AsyncGenerator<Float32Array[]> {
     let base = 0; // steps from the start to the states that jumps begin from
     let from = begin;
     let known = new Map<number, Float32Array[]>(); // departures by steps after `base`
     const at = async (lead: number) => {
-      const found = known.get(lead) ?? (await jump(session, from, lead, base));
+      const found = known.get(lead) ?? (await jump(session, from, lead, elapsed + base));
       known.set(lead, found);
       return found;
     };
@@ -117,6 +122,7 @@ export async function createPredictor(
     session: Session,
     begin: readonly Start[],
     leads: readonly number[],
+    elapsed: number,
     interval: number,
   ): AsyncGenerator<Float32Array[] | undefined> {
     let from = begin;
@@ -127,22 +133,55 @@ export async function createPredictor(
         continue;
       }
       for (; reached < lead; reached += interval) {
-        const next = await jump(session, from, interval, reached);
+        const next = await jump(session, from, interval, elapsed + reached);
         from = from.map((s, i) => ({ ...s, time: s.time + interval * n.step, departures: [next[i]] }));
       }
       yield from.map((s) => s.departures[0]);
     }
   }
 
+  /** One network's departures at each lead that intervals reach, by the fewest jumps; undefined at others. */
+  async function* fewest(
+    session: Session,
+    begin: readonly Start[],
+    leads: readonly number[],
+    elapsed: number,
+    intervals: readonly number[],
+  ): AsyncGenerator<Float32Array[] | undefined> {
+    const reached = new Map<number, readonly Start[]>([[0, begin]]);
+    const at = async (lead: number): Promise<readonly Start[]> => {
+      const known = reached.get(lead);
+      if (known) return known;
+      const last = lastJump(lead, intervals)!;
+      const from = await at(lead - last);
+      const next = await jump(session, from, last, elapsed + lead - last);
+      const there = from.map((s, i) => ({ ...s, time: s.time + last * n.step, departures: [next[i]] }));
+      reached.set(lead, there);
+      return there;
+    };
+    for (const lead of leads) {
+      if (lastJump(lead, intervals) === undefined) {
+        yield undefined;
+        continue;
+      }
+      yield (await at(lead)).map((s) => s.departures[0]);
+      // Later leads go on from the last multiple of each interval
+      const needed = new Set(intervals.map((i) => lead - (lead % i)));
+      for (const before of reached.keys()) if (!needed.has(before)) reached.delete(before);
+    }
+  }
+
   async function* departures(
     starts: readonly Start[],
     leads: readonly number[],
-  ): AsyncGenerator<{ lead: number; departures: Float32Array[] }> {
-    const paths = sessions.flatMap((session) =>
-      intervals
-        ? intervals.map((interval) => strides(session, starts, leads, interval))
-        : [path(session, starts, leads)],
-    );
+    elapsed = 0,
+  ): AsyncGenerator<{ lead: number; raw: Float32Array[]; departures: Float32Array[] }> {
+    const paths = sessions.flatMap((session) => {
+      if (!intervals) return [path(session, starts, leads, elapsed)];
+      return config.forecast.paths === "fewest"
+        ? [fewest(session, starts, leads, elapsed, intervals)]
+        : intervals.map((interval) => strides(session, starts, leads, elapsed, interval));
+    });
     for (const lead of leads) {
       const all: Float32Array[][] = [];
       for (const one of paths) {
@@ -153,14 +192,12 @@ export async function createPredictor(
         throw new UsageError(
           `a lead of ${(lead * n.step) / 3_600_000} h is not a multiple of any of the model's intervals (${config.forecast.intervals.join(", ")} h); ask for leads that are (--lead-step)`,
         );
-      const mean = starts.map((_, i) => meanOf(all.map((a) => a[i])));
+      const raw = starts.map((_, i) => meanOf(all.map((a) => a[i])));
       const { calibration } = model;
-      yield {
-        lead,
-        departures: calibration
-          ? mean.map((u, i) => calibrated(n, calibration, lead, u, starts[i].departures[0]))
-          : mean,
-      };
+      const departures = calibration
+        ? raw.map((u, i) => calibrated(n, calibration, lead, u, starts[i].departures[0]))
+        : raw;
+      yield { lead, raw, departures };
     }
   }
 

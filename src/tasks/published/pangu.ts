@@ -1,6 +1,7 @@
 /** Pangu-Weather (Bi et al. 2023, Nature 619): four models for 1, 3, 6 and 24 hours, combined so that few steps are taken. */
 import { UsageError } from "../../errors.js";
 import { float32 } from "../../tensor/ndarray.js";
+import { lastJump } from "../forecast/leads.js";
 import { LEVELS_13, onLevels, type PublishedModel, type State } from "./contract.js";
 
 const UPPER = ["geopotential", "specific_humidity", "temperature", "u_component_of_wind", "v_component_of_wind"];
@@ -9,10 +10,6 @@ const SURFACE = ["mean_sea_level_pressure", "10m_u_component_of_wind", "10m_v_co
 const LEVELS = [...LEVELS_13].reverse();
 const HOURS = [24, 6, 3, 1] as const;
 const fileOf = (hours: number): string => `pangu_weather_${hours}.onnx`;
-
-/** Hours of the last of the fewest steps to a lead: the longest model whose multiple the lead is ("hierarchical temporal aggregation"). */
-export const lastStep = (lead: number, models: readonly number[] = HOURS): number =>
-  models.find((hours) => lead % hours === 0)!;
 
 export const pangu: PublishedModel = {
   name: "pangu",
@@ -31,7 +28,7 @@ export const pangu: PublishedModel = {
     const upper = UPPER.length * LEVELS.length * cells;
     const reached = new Map<number, State>([[0, begin]]);
     for (let lead = 6; lead <= maxLead; lead += 6) {
-      const hours = lastStep(lead);
+      const hours = lastJump(lead, HOURS)! as (typeof HOURS)[number];
       const from = reached.get(lead - hours)!;
       const out = await (
         await session(fileOf(hours))
