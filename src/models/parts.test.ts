@@ -12,7 +12,8 @@ import { random } from "../tensor/random.js";
 import { type ModelConfig, resolveModel } from "./index.js";
 import { writeAt } from "./pointwise.js";
 import { adaptPositions, interpolatePositions } from "./position.js";
-import { harmonics, spectralLayer } from "./sfno.js";
+import { harmonics } from "./harmonics.js";
+import { spectralLayer } from "./sfno.js";
 import { largestSingularValue } from "./spectral-norm.js";
 import { padSphere } from "./sphere.js";
 import { apart, build, globe, noise } from "./testing.js";
@@ -188,7 +189,7 @@ describe("spherical harmonics in a graph", () => {
     const graph = new Graph("filter");
     const p = scope(graph);
     const fields = graph.input("x", "float32", x.shape);
-    const y = spectralLayer(p, fields, harmonics({ latitudes, longitudes, global: true, fields }, T));
+    const y = spectralLayer(p, fields, harmonics({ latitudes, longitudes, fields }, T));
     const parameters = new Map([
       [
         "w",

@@ -62,6 +62,11 @@ export const forecastSchema = z.strictObject({
       clip: z.number().positive().default(1),
       /** Phases of an iterative model: part of the steps, and how many of its own steps are trained through. */
       rollout: z.array(z.tuple([z.number().positive().max(1), z.int().positive()])).default([[1, 1]]),
+      /**
+       * `mse`, the squared error; or `amse`, which does not reward blur (Subich et al. 2025), on global grids: to fine-tune with, and
+       * with forecast.calibrate false, since a calibration to the least squared error smooths again.
+       */
+      loss: z.enum(["mse", "amse"]).default("mse"),
       /** Cells by which the grid is shifted at random. */
       shift: z.int().nonnegative().default(0),
       /** Decay of the running average of the weights, which is what is kept and used. */

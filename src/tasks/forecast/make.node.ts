@@ -132,7 +132,7 @@ export async function writeForecast(
   options: ForecastOptions & { readonly out: string },
 ): Promise<{ starts: number; leads: number[] }> {
   const { model, then = [], dataset, runtime, out, onProgress } = options;
-  const { normaliser, config } = model;
+  const { normaliser } = model;
   const models = [
     { model, after: 0 },
     ...then.map(({ model, after }) => ({ model, after: (after * 3_600_000) / normaliser.step })),

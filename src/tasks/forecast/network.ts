@@ -13,6 +13,7 @@ import { add, matmul, mul, reduceMean, slice, square, sub } from "../../graph/op
 import { type Dropout, type ModelConfig, resolveModel } from "../../models/index.js";
 import { CONDITION, featureMaps, isGlobal, JUMP_MAPS, type JumpInputs } from "./features.js";
 import type { Normaliser } from "./normaliser.js";
+import { adjustedSquaredError } from "./spectral-loss.js";
 
 export interface NetworkOptions {
   readonly model: ModelConfig;
@@ -26,7 +27,7 @@ export interface NetworkOptions {
 
 export interface TrainingNetwork {
   readonly parameters: Scope;
-  /** Mean over jumps of the weighted squared error, the first guess's from the start being one. */
+  /** Mean over jumps of the weighted (or adjusted) squared error, the first guess's from the start being one. */
   readonly loss: Tensor;
   readonly dropout: FedDropout;
 }
@@ -50,7 +51,13 @@ export function freshSite(name: string): Site {
  * also the four matrices of a shift (shift.ts).
  */
 export function trainingNetwork(
-  options: NetworkOptions & { readonly jumps: number; readonly dropout: boolean; readonly shift: boolean },
+  options: NetworkOptions & {
+    readonly jumps: number;
+    readonly dropout: boolean;
+    readonly shift: boolean;
+    /** `mse` where left out. */
+    readonly loss?: "mse" | "amse";
+  },
   { parameters, dropout, prefix } = freshSite(`forecast-${options.model.name}`),
 ): TrainingNetwork {
   const { graph } = parameters;
@@ -64,8 +71,13 @@ export function trainingNetwork(
       dropout: options.dropout ? dropout : undefined,
       shift,
     });
-    const error = sub(next, graph.input(`${prefix}${k}.truth`, "float32", maps));
-    errors.push(reduceMean(mul(graph.input(`${prefix}${k}.weight`, "float32", maps), square(error))));
+    const truth = graph.input(`${prefix}${k}.truth`, "float32", maps);
+    const weight = graph.input(`${prefix}${k}.weight`, "float32", maps);
+    errors.push(
+      options.loss === "amse"
+        ? adjustedSquaredError(next, truth, weight, options.normaliser)
+        : reduceMean(mul(weight, square(sub(next, truth)))),
+    );
     states = [next, ...states.slice(0, -1)];
   }
   return { parameters, loss: mul(errors.reduce(add), 1 / errors.length), dropout };

@@ -149,12 +149,15 @@ export function forecastLesson(
     history: past.history,
     slowMeans: past.slowDays.length,
     batch: training.microBatch,
+    loss: training.loss,
   };
   const grid = {
     height: normaliser.latitudes.length,
     width: normaliser.longitudes.length,
     global: isGlobal(normaliser.longitudes),
   };
+  if (training.loss === "amse" && !grid.global)
+    throw new UsageError("training.loss: amse works on the sphere's waves, and this data is a region; take mse");
   const longest = Math.max(...phasesOf(config, normaliser.leadSteps).map((p) => p.jumps));
   return {
     evaluation(site) {
