@@ -9,6 +9,7 @@ import { startingPoint } from "./simulate-restart.js";
 interface GrowthFlags extends AtmosphereFlags {
   days: number;
   amplitude: number;
+  members: number;
   restart?: string;
   json?: boolean;
   quiet?: boolean;
@@ -18,12 +19,13 @@ export const errorGrowthCommand = (): Command =>
   withAtmosphere(
     commandWith(
       "error-growth",
-      "Runs an atmosphere twice from starts that differ a little, and says how fast the difference grows.",
+      "Runs an atmosphere from starts that differ a little, and says how fast the difference grows.",
       "foehn simulate error-growth --model moist --truncation T31 --land idealised --orography idealised --days 45",
     ),
   )
     .option("--days <n>", "days to follow", numeric, 45)
     .option("--amplitude <a>", "relative change of every coefficient at the start", numeric, 1e-6)
+    .option("--members <n>", "perturbed runs to compare with the control", numeric, 1)
     .option("--restart <file>", "begins at a state that --checkpoint wrote, without a spin-up")
     .action(async (flags: GrowthFlags) => {
       const out = output(flags);
@@ -32,6 +34,7 @@ export const errorGrowthCommand = (): Command =>
       const growth = await errorGrowth(config, {
         days: flags.days,
         amplitude: flags.amplitude,
+        members: flags.members,
         restart,
         onDay: (day) =>
           out.progress(

@@ -46,14 +46,19 @@ export const withAtmosphere = (command: Command): Command =>
       "--co2 <path>",
       "moist: 420 (ppm), 4x (abrupt), 1% (a year from the start), or a table with columns year and CO2",
     )
-    .option("--slab-depth <m>", "depth of the ocean's mixed layer (moist; default: 50)", numeric)
+    .option("--slab-depth <m>", "depth of the ocean's mixed layer (moist; default: 30)", numeric)
     .option("--sensitivity <K>", "equilibrium warming per doubling of CO2 (moist; default: 3)", numeric)
     .option("--diurnal", "the sun rises and sets (moist)")
     .option("--no-seasonal", "an equinox for ever (moist)")
     .option("--perturbed-physics <spread>", "relative spread of uncertain parameters, drawn from the seed", numeric);
 
 /** T31 or 31 as a number. */
-export const truncationOf = (text: string): number => numeric(text.replace(/^T/i, ""));
+export function truncationOf(text: string): number {
+  const [, number] = /^T?(\d+)$/i.exec(text.trim()) ?? [];
+  if (number === undefined)
+    throw new UsageError(`a truncation '${text}' is not known: write T21, T31, T42 or the like`);
+  return Number(number);
+}
 
 /** The configuration that flags ask for; reads the files they name. */
 export async function atmosphereConfig(flags: AtmosphereFlags): Promise<Partial<SimulationConfig>> {
@@ -94,7 +99,7 @@ async function orographyOf(
 
 /** `420`, `4x`, `1%` or a file. */
 export async function co2Of(text: string, start = "2001-01-01"): Promise<number | Co2Table> {
-  const [, amount, unit] = /^\s*([\d.]+)\s*(ppm|x|%)?\s*$/i.exec(text) ?? [];
+  const [, amount, unit] = /^\s*(-?[\d.]+)\s*(ppm|x|%)?\s*$/i.exec(text) ?? [];
   if (amount !== undefined) {
     const value = Number(amount);
     if (Number.isNaN(value)) throw new UsageError(`--co2 ${text}: write 420 (ppm), 4x, 1% or the name of a table`);

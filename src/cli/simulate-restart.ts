@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { writeWhole } from "../data/files.node.js";
 import { DataError, UsageError } from "../errors.js";
 import type { Saved } from "../simulator/atmosphere.js";
-import type { SimulationConfig } from "../simulator/config.js";
+import { MOIST_ONLY, type SimulationConfig } from "../simulator/config.js";
 import { decodeRestart, encodeRestart } from "../simulator/restart.js";
 import { atmosphereConfig, type AtmosphereFlags } from "./simulate-options.js";
 
@@ -28,14 +28,25 @@ export async function startingPoint(
   flags: AtmosphereFlags & { restart?: string },
 ): Promise<{ config: Partial<SimulationConfig>; restart?: Saved }> {
   const given = await atmosphereConfig(flags);
-  if (flags.restart === undefined) return { config: given };
+  if (flags.restart === undefined) {
+    refuseForeign(given, given.model ?? "dry");
+    return { config: given };
+  }
   const { config, saved } = await readRestart(flags.restart);
+  refuseForeign(given, config.model);
   for (const key of Object.keys(given) as (keyof SimulationConfig)[])
     if (!(MAY_CHANGE as readonly string[]).includes(key) && JSON.stringify(given[key]) !== JSON.stringify(config[key]))
       throw new UsageError(
         `${flags.restart} was made with another ${key} (${String(config[key])}): leave that option out, or start afresh without --restart`,
       );
   return { config: { ...config, ...given }, restart: saved };
+}
+
+/** Refuses what the model would not listen to. */
+function refuseForeign(given: Partial<SimulationConfig>, model: string): void {
+  const foreign = model === "moist" ? undefined : MOIST_ONLY.find((key) => key in given && given[key] !== "none");
+  if (foreign !== undefined)
+    throw new UsageError(`${foreign} means nothing to the ${model} model: leave it out, or take --model moist`);
 }
 
 /** The date on which a saved state's weather goes on. */

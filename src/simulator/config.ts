@@ -65,7 +65,7 @@ const DEFAULTS: Omit<SimulationConfig, "step" | "levels" | "variables"> = {
   orography: "none",
   seasons: 0,
   land: "none",
-  slabDepth: 50,
+  slabDepth: 30,
   seasonal: true,
   diurnal: false,
   co2: 280,
@@ -74,6 +74,17 @@ const DEFAULTS: Omit<SimulationConfig, "step" | "levels" | "variables"> = {
 };
 
 const KEYS = [...Object.keys(DEFAULTS), "step", "levels", "variables"];
+
+/** Settings that the moist model alone listens to. */
+export const MOIST_ONLY: readonly (keyof SimulationConfig)[] = [
+  "land",
+  "slabDepth",
+  "seasonal",
+  "diurnal",
+  "co2",
+  "sensitivity",
+  "perturbedPhysics",
+];
 
 /** Variables each model gives. */
 const ONE_LAYER = ["vorticity", "u_component_of_wind", "v_component_of_wind"];
@@ -122,7 +133,7 @@ export function simulationConfig(given: Partial<SimulationConfig> = {}): Simulat
     if (!known.includes(name)) {
       const near = nearest(name, known);
       throw new UsageError(
-        `the ${base.model} model has no variable '${name}'${near ? `; did you mean '${near}'?` : ""} It has ${known.join(", ")}`,
+        `the ${base.model} model has no variable '${name}'${near ? `; did you mean '${near}'?` : `: it has ${known.join(", ")}`}`,
       );
     }
   const oneLayer = base.model === "barotropic" || base.model === "shallow-water";
@@ -153,7 +164,7 @@ function oneOf(key: string, value: string, known: readonly string[]): void {
   if (known.includes(value)) return;
   const near = nearest(value, known);
   throw new UsageError(
-    `${key} '${value}' is not known${near ? `; did you mean '${near}'?` : ""} Take one of ${known.join(", ")}`,
+    `${key} '${value}' is not known${near ? `; did you mean '${near}'?` : `: take one of ${known.join(", ")}`}`,
   );
 }
 

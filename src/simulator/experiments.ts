@@ -57,55 +57,75 @@ const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 
 export interface ErrorGrowth {
   readonly field: string;
   readonly units: string;
-  /** Root-mean-square difference of the two runs, by day from 0. */
+  /** Root-mean-square difference of the perturbed runs from the control, over the globe and them all, by day from 0. */
   readonly rms: readonly number[];
-  /** sqrt(2) times the standard deviation in time: where the difference of strangers ends. */
+  /** sqrt(2) times the standard deviation in time: where the difference of strangers ends (Lorenz 1982). */
   readonly saturation: number;
   /** Days in which the difference doubles while it grows from 0.1 to 10 % of saturation. */
   readonly doublingDays: number;
-  /** The first day on which the difference exceeds 90 % of saturation; NaN where it never does. */
+  /** The first day on which the difference exceeds half of saturation; NaN, here and below, where it never does. */
+  readonly halfDay: number;
+  /** That on which it exceeds 1 / sqrt(2) of saturation, the standard deviation in time: climatology is now as good a forecast. */
+  readonly climatologyDay: number;
+  /** That on which it exceeds 90 % of saturation. */
   readonly saturationDay: number;
 }
 
 export interface GrowthOptions {
   readonly days?: number;
   readonly amplitude?: number;
+  /** How many perturbed runs are compared with the control. */
+  readonly members?: number;
   /** Begins here instead of with a spin-up. */
   readonly restart?: Saved;
   readonly onDay?: (day: number) => void;
 }
 
-/** Two runs that differ by `amplitude` (relative) on day 0, compared day by day in the geopotential of 500 hPa. */
+/**
+ * A control and runs that differ from it by `amplitude` (relative) on day 0, compared day by day in the geopotential of 500 hPa.
+ * Throws a `UsageError` for a growth that could not be measured.
+ */
 export async function errorGrowth(
   given: Partial<SimulationConfig>,
-  { days = 45, amplitude = 1e-6, restart, onDay }: GrowthOptions = {},
+  { days = 45, amplitude = 1e-6, members = 1, restart, onDay }: GrowthOptions = {},
 ): Promise<ErrorGrowth> {
+  if (!Number.isInteger(days) || days < 2)
+    throw new UsageError(
+      `a growth over ${days} days cannot be measured: follow it for a whole number of days from 2, such as 45`,
+    );
+  if (!(amplitude > 0 && amplitude <= 0.1))
+    throw new UsageError(
+      `an amplitude of ${amplitude} starts no growth: give more than 0 and at most 0.1, such as 1e-6`,
+    );
+  if (!Number.isInteger(members) || members < 1)
+    throw new UsageError(`${members} perturbed runs: give a whole number from 1`);
   const field = "geopotential";
   const config = simulationConfig({ ...given, days, everyHours: 24, pressureLevels: [500], variables: [field] });
-  const twin = atmosphere(config);
   const air = atmosphere(config);
   const perDay = DAY / config.step;
   const start = restart ?? (await spunUp(config));
   checkRestart(air.save(), start);
   air.restore(start);
-  twin.restore(perturbed(start, { seed: config.seed, amplitude }));
+  const twins = Array.from({ length: members }, (_, i) => {
+    const twin = atmosphere(config);
+    twin.restore(perturbed(start, { seed: config.seed + i, amplitude }));
+    return twin;
+  });
   const { nlon, weights, points } = air.transform;
   const sum = new Float64Array(points);
   const square = new Float64Array(points);
   const rms: number[] = [];
   for (let day = 0; day < days; day++) {
-    const [a, b] = [air, twin].map((run) => run.fields([field], [500])[field]);
+    const [control, ...others] = [air, ...twins].map((run) => run.fields([field], [500])[field]);
     let error = 0;
     for (let p = 0; p < points; p++) {
-      error += (weights[Math.floor(p / nlon)] / (2 * nlon)) * (a[p] - b[p]) ** 2;
-      sum[p] += a[p];
-      square[p] += a[p] ** 2;
+      const weight = weights[Math.floor(p / nlon)] / (2 * nlon);
+      for (const other of others) error += (weight * (other[p] - control[p]) ** 2) / members;
+      sum[p] += control[p];
+      square[p] += control[p] ** 2;
     }
     rms.push(Math.sqrt(error));
-    for (let s = 0; s < perDay; s++) {
-      air.step();
-      twin.step();
-    }
+    for (let s = 0; s < perDay; s++) for (const run of [air, ...twins]) run.step();
     onDay?.(day + 1);
     await pause();
   }
@@ -119,6 +139,8 @@ export async function errorGrowth(
     rms,
     saturation,
     doublingDays: doublingTime(rms, 1e-3 * saturation, 0.1 * saturation),
+    halfDay: firstAbove(rms, 0.5 * saturation),
+    climatologyDay: firstAbove(rms, Math.SQRT1_2 * saturation),
     saturationDay: firstAbove(rms, 0.9 * saturation),
   };
 }
@@ -143,7 +165,8 @@ function doublingTime(rms: readonly number[], low: number, high: number): number
 }
 
 /** A growth as lines to print. */
-export function describeGrowth({ field, units, rms, saturation, doublingDays, saturationDay }: ErrorGrowth): string {
+export function describeGrowth(growth: ErrorGrowth): string {
+  const { field, units, rms, saturation, doublingDays, halfDay, climatologyDay, saturationDay } = growth;
   const lines = rms
     .map((x, day) => [day, x] as const)
     .filter(([day]) => day % 3 === 0)
@@ -151,13 +174,18 @@ export function describeGrowth({ field, units, rms, saturation, doublingDays, sa
       const bar = "#".repeat(Math.max(0, Math.round(60 + 10 * Math.log10(x / saturation))));
       return `day ${String(day).padStart(3)}  ${x.toExponential(2).padStart(9)}  ${bar}`;
     });
-  const most = Math.max(...rms) / saturation;
-  const end = Number.isNaN(saturationDay)
-    ? `${(100 * most).toFixed(0)} % of saturation at most`
-    : `90 % of saturation on day ${saturationDay}`;
+  const most = `${((100 * Math.max(...rms)) / saturation).toFixed(0)} % of saturation at most`;
+  const reached = [
+    [halfDay, "half of saturation"],
+    [climatologyDay, "climatology's own spread (71 %)"],
+    [saturationDay, "90 %"],
+  ].flatMap(([day, what]) => (Number.isNaN(day) ? [] : [`${what} on day ${day}`]));
+  const doubling = Number.isNaN(doublingDays)
+    ? "too few days between 0.1 and 10 % of saturation to tell a doubling"
+    : `doubling in ${doublingDays.toFixed(1)} days`;
   return [
     `difference of ${field}, ${units} (a bar's length is its logarithm)`,
     ...lines,
-    `saturation ${saturation.toFixed(0)}; doubling in ${doublingDays.toFixed(1)} days; ${end}`,
+    `saturation ${saturation.toFixed(0)}; ${doubling}; ${reached.join(", ") || most}`,
   ].join("\n");
 }

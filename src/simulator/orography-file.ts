@@ -5,12 +5,16 @@ import { toNumbers } from "../tensor/ndarray.js";
 import { EARTH } from "./planet.js";
 import { sphericalTransform } from "./transform.js";
 
+/** As CF and GRIB write them: m, metres, gpm; m2 s-2, m**2 s**-2, m^2/s^2, J kg-1. */
+const HEIGHT_UNITS = /^(m|met(er|re)s?|gpm)$/i;
+const GEOPOTENTIAL_UNITS = /^(m(\*\*|\^)?2 ?(s(\*\*|\^)?-2|\/ ?s(\*\*|\^)?2)|J ?(kg(\*\*|\^)?-1|\/ ?kg))$/;
+
 const HEIGHT_NAMES = ["surface_altitude", "height", "ground_level_altitude"];
 
 /**
  * Heights (m) on the Gaussian grid of a truncation, each the mean of the source's points in its cell (or its nearest point where
  * the source is the coarser). The variable is the one named, or the first whose standard name says altitude or surface
- * geopotential (m^2/s^2, divided by g). Missing values (the sea) count as 0.
+ * geopotential; a geopotential (m^2/s^2) is divided by g. Missing values (the sea) count as 0.
  */
 export async function orographyFrom(
   dataset: Dataset,
@@ -26,6 +30,13 @@ export async function orographyFrom(
       dataset.source,
       `no variable has the standard name ${HEIGHT_NAMES.join(", ")} or surface_geopotential: say which holds the heights`,
     );
+  const units = found.attrs["units"] === undefined ? undefined : String(found.attrs["units"]);
+  const geopotential = standard(found.attrs) === "surface_geopotential" || GEOPOTENTIAL_UNITS.test(units ?? "");
+  if (!geopotential && units !== undefined && !HEIGHT_UNITS.test(units))
+    throw new DataError(
+      dataset.source,
+      `'${found.name}' is in ${units}, not in metres: name the variable that holds heights, as in heights.nc:z`,
+    );
   const [latDim, lonDim] = found.dims.slice(-2);
   if (latDim !== "latitude" || lonDim !== "longitude")
     throw new DataError(
@@ -36,7 +47,7 @@ export async function orographyFrom(
   const heights = toNumbers(await found.read(first));
   const latitudes = toNumbers(await variable(dataset, "latitude").read());
   const longitudes = toNumbers(await variable(dataset, "longitude").read());
-  const scale = standard(found.attrs) === "surface_geopotential" ? 1 / EARTH.gravity : 1;
+  const scale = geopotential ? 1 / EARTH.gravity : 1;
   const span = (longitudes[longitudes.length - 1] - longitudes[0]) * (1 + 1 / longitudes.length);
   if (Math.abs(latitudes[latitudes.length - 1] - latitudes[0]) < 150 || Math.abs(span) < 345)
     throw new DataError(

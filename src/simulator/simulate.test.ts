@@ -3,7 +3,7 @@ import { memoryDataset, variable } from "../data/dataset.js";
 import { ndarray } from "../tensor/ndarray.js";
 import { checkCo2, co2At, growingCo2, parseCo2Table } from "./co2.js";
 import { simulationConfig } from "./config.js";
-import { errorGrowth, ensemble } from "./experiments.js";
+import { describeGrowth, errorGrowth, ensemble } from "./experiments.js";
 import { byOwner, observe, observingNetwork, USUAL_FLAWS } from "./network.js";
 import {
   bracket,
@@ -15,6 +15,7 @@ import {
 } from "./pressure-levels.js";
 import { primitiveModel } from "./primitive.js";
 import { startAtRest } from "./dry.js";
+import { EARTH } from "./planet.js";
 import { defaultHalfLevels, sigmaLevels } from "./levels.js";
 import { orographyFrom } from "./orography-file.js";
 import { decodeRestart, encodeRestart, perturbed } from "./restart.js";
@@ -88,7 +89,7 @@ describe("a simulation as a dataset", () => {
 describe("bad input is refused before the run", () => {
   it.each([
     [{ truncaton: 21 }, /did you mean 'truncation'/],
-    [{ model: "wet" }, /Take one of barotropic, shallow-water, dry, moist/],
+    [{ model: "wet" }, /take one of barotropic, shallow-water, dry, moist/],
     [{ truncation: 21.5 }, /whole number/],
     [{ step: 7200 }, /Coriolis force allows/],
     [{ step: 3600, truncation: 42 }, /unstable at T42.* take \d+ s or less/],
@@ -111,6 +112,7 @@ describe("bad input is refused before the run", () => {
       /no value between 1850 and 1900/,
     ],
     [{ model: "moist", co2: 0 }, /10 to 20000 ppm/],
+    [{ model: "mosit" }, /did you mean 'moist'/],
   ])("%j", (given, message) => {
     expect(() => simulationConfig(given as never)).toThrow(message);
   });
@@ -171,6 +173,41 @@ describe("what a user brings", () => {
       if (latitude < 20) expect(heights[j * nlon + 3]).toBe(0);
     });
   });
+
+  it("heights in another unit are no heights, a geopotential is divided by g", async () => {
+    const lonely = (units: string, value: number) =>
+      memoryDataset({
+        latitude: {
+          dims: ["latitude"],
+          data: ndarray(
+            "float64",
+            [37],
+            Float64Array.from({ length: 37 }, (_, j) => 90 - 5 * j),
+          ),
+        },
+        longitude: {
+          dims: ["longitude"],
+          data: ndarray(
+            "float64",
+            [72],
+            Float64Array.from({ length: 72 }, (_, i) => 5 * i),
+          ),
+        },
+        z: {
+          dims: ["latitude", "longitude"],
+          data: ndarray("float32", [37, 72], new Float32Array(37 * 72).fill(value)),
+          attrs: { units },
+        },
+      });
+    await expect(orographyFrom(lonely("degC", 20), { truncation: 10, name: "z" })).rejects.toThrow(
+      /'z' is in degC, not in metres/,
+    );
+    for (const units of ["m2 s-2", "m**2 s**-2", "m^2/s^2", "J kg-1"])
+      expect(
+        (await orographyFrom(lonely(units, 9806), { truncation: 10, name: "z" }))[7] / (9806 / EARTH.gravity),
+      ).toBeCloseTo(1, 6);
+    expect((await orographyFrom(lonely("m", 500), { truncation: 10, name: "z" }))[7]).toBe(500);
+  });
 });
 
 describe("a run that blows up", () => {
@@ -229,6 +266,9 @@ describe("experiments", () => {
     expect(growth.rms).toHaveLength(4);
     expect(growth.rms[0]).toBeGreaterThan(0);
     expect(growth.saturation).toBeGreaterThan(0);
+    expect(describeGrowth(growth)).toMatch(/too few days .* % of saturation at most$/);
+    await expect(errorGrowth({ truncation: 10 }, { days: 1 })).rejects.toThrow(/from 2/);
+    await expect(errorGrowth({ truncation: 10 }, { amplitude: 0 })).rejects.toThrow(/more than 0/);
   });
 
   it("a coarse twin keeps what both resolve and loses the rest", async () => {
