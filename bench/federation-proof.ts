@@ -2,6 +2,9 @@
  * `npm run bench -- --proof ireland|noaa|atmosphere [prove|together|pooled|alone|robust] [--every N] [--set key=value]`: is joining
  * worth it? Each site alone, together, personal and pooled; see docs/results/federation.md for what came out. Models are kept in
  * `--out`, so a proof that was stopped goes on, and its parts may be trained side by side.
+ *
+ * `robust` trains each case given by `--case rule=nnm+geometric-median,attack=turned:10` (also codec=top-k:0.07+int8,feedback=ef14;
+ * without=yes leaves the would-be attackers out) that `--out` does not hold yet, and prints the table of all it holds.
  */
 import { existsSync } from "node:fs";
 import { mkdir, readFile } from "node:fs/promises";
@@ -19,17 +22,16 @@ import { UsageError } from "../src/errors.js";
 import type { RunConfigInput } from "../src/federation/protocol/config.js";
 import type { Parameters } from "../src/federation/protocol/parameters.js";
 import { siteMembers } from "../src/federation/weather/data.js";
-import type { Attack } from "../src/federation/weather/hostile.js";
 import type { Member } from "../src/federation/weather/member.js";
 import { proofMarkdown, proofSvg } from "../src/federation/weather/proof-report.js";
+import { type ModelStore, type Owner, type ProofOptions, prove, trainWay } from "../src/federation/weather/proof.js";
 import {
-  type ModelStore,
-  type Owner,
-  type ProofOptions,
-  prove,
-  robustness,
-  trainWay,
-} from "../src/federation/weather/proof.js";
+  caseNames,
+  type RobustCase,
+  robustMarkdown,
+  robustRun,
+  type RobustRow,
+} from "../src/federation/weather/robustness.js";
 import { createWeatherSite } from "../src/federation/weather/site.js";
 import { parseSharedTask, type SharedTask } from "../src/federation/weather/task.js";
 import { observe, observingNetwork } from "../src/simulator/network.js";
@@ -168,6 +170,7 @@ const { values: flags, positionals } = parseArgs({
     to: { type: "string", default: "Infinity" },
     out: { type: "string", default: "runs/federation" },
     set: { type: "string", multiple: true, default: [] },
+    case: { type: "string", multiple: true, default: [] },
   },
 });
 const [name, mode = "prove"] = positionals;
@@ -198,20 +201,30 @@ const store: ModelStore = {
 };
 const options: ProofOptions = { config, task, owners, runtime, log, store };
 
-/** Every rule under every attack, and compressed rounds. */
+/** `rule=...,attack=KIND:STRENGTH,codec=...,feedback=...,without=yes`. */
+function robustCase(text: string): RobustCase {
+  const given = Object.fromEntries(text.split(",").map((part) => part.split("=")));
+  const [kind, strength] = given["attack"]?.split(":") ?? [];
+  return {
+    ...(given["rule"] ? { rule: given["rule"] } : {}),
+    ...(kind ? { attack: { kind, strength: Number(strength ?? 1) } } : {}),
+    ...(given["codec"] ? { compression: { codec: given["codec"], feedback: given["feedback"] ?? "none" } } : {}),
+    ...(given["without"] ? { without: true } : {}),
+  } as RobustCase;
+}
+
+/** Trains the cases that are not kept yet. */
 async function robust(): Promise<void> {
-  const rules = ["mean", "geometric-median", "arc+nnm+trimmed-mean"];
-  const attacks: Attack[] = [
-    { kind: "turned", strength: 1 },
-    { kind: "turned", strength: 10 },
-    { kind: "noise", strength: 10 },
-  ];
-  const rows = await robustness(options, [
-    { compression: { codec: "top-k:0.07+int8", feedback: "ef14" } },
-    ...rules.slice(1).map((rule) => ({ rule })),
-    ...attacks.flatMap((attack) => rules.map((rule) => ({ rule, attack }))),
-  ]);
-  await writeWhole(path.join(flags.out, `${name}-robust.json`), JSON.stringify(rows));
+  const file = path.join(flags.out, `${name}-robust.json`);
+  const rows: RobustRow[] = existsSync(file) ? (JSON.parse(await readFile(file, "utf8")) as RobustRow[]) : [];
+  for (const given of flags.case.map(robustCase)) {
+    const wanted = caseNames(given);
+    if (rows.some((r) => r.rule === wanted.rule && r.attack === wanted.attack && r.codec === wanted.codec)) continue;
+    rows.push(await robustRun(options, given));
+    log(JSON.stringify(rows.at(-1)));
+    await writeWhole(file, JSON.stringify(rows));
+  }
+  process.stdout.write(robustMarkdown(rows));
 }
 
 switch (mode) {

@@ -79,6 +79,8 @@ export const runConfigSchema = z.strictObject({
   budget: z
     .strictObject({ steps: count.optional(), samples: count.optional(), seconds: positive.optional() })
     .default({ steps: 10 }),
+  /** Rounds from one scoring of the models at the sites to the next. */
+  evaluateEvery: count.default(1),
   compression: z
     .strictObject({ codec: z.string().default("float32"), feedback: z.enum(FEEDBACK).default("none") })
     .prefault({}),

@@ -61,10 +61,12 @@ export async function trainRound(run: SiteRun, state: RoundState): Promise<Local
       });
   const seconds = (performance.now() - started) / 1000;
   const trained = { ...result, params: unflatten(flattenOnto(result.params, layout, model), layout) };
+  const scored = state.round % plan.config.evaluateEvery === 0;
+  const score = async (params: Parameters): Promise<SkillRow[]> => (scored ? trainer.evaluate(params) : []);
   const skill: SiteSkill = {
-    ...(compareAlone ? { alone: await trainAlone(run, state, model, task) } : {}),
-    together: await trainer.evaluate(unflatten(model, layout)),
-    personal: await trainer.evaluate(trained.params),
+    ...(compareAlone ? { alone: await score(await trainAlone(run, state, model, task)) } : {}),
+    together: await score(unflatten(model, layout)),
+    personal: trained.gradient ? [] : await score(trained.params),
   };
   return { model, shared, memory, trained, walked, seconds, skill };
 }
@@ -89,14 +91,14 @@ async function trainAlone(
   { layout }: RoundState,
   model: Float32Array,
   task: TrainingTask,
-): Promise<SkillRow[]> {
+): Promise<Parameters> {
   const { trainer } = options;
   const kept = await store.get("alone");
   const before = kept ? new Float32Array(kept.slice().buffer) : model;
-  const { params } = await trainer.train(unflatten(before, layout), task);
+  const { params } = await trainer.train(unflatten(before, layout), { ...task, own: true });
   const after = flattenOnto(params, layout, before);
   await store.put("alone", new Uint8Array(after.buffer));
-  return trainer.evaluate(unflatten(after, layout));
+  return unflatten(after, layout);
 }
 
 /** What this site gained, with the run's last model. */
@@ -108,12 +110,11 @@ export async function siteReport(run: SiteRun, state: RoundState): Promise<SiteR
   const vector = await run.withOwnParts(await getVector(transport, model, layout), layout);
   const params = unflatten(vector, layout);
   const alone = await run.store.get("alone");
-  const { params: tuned } = await trainer.train(params, {
-    budget: plan.config.budget,
-    seed: updateSeed(plan.config.seed, state.round, site),
-    progress: 1,
-    signal,
-  });
+  const seed = updateSeed(plan.config.seed, state.round, site);
+  const { budget } = plan.config;
+  const tuned = trainer.personalise
+    ? await trainer.personalise(params, { seed, signal })
+    : (await trainer.train(params, { budget, seed, progress: 1, signal, own: true })).params;
   const own = flattenOnto(tuned, layout, vector);
   await run.store.put("model-personal", new Uint8Array(own.buffer));
   const skill: SiteSkill = {

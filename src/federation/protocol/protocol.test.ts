@@ -89,6 +89,18 @@ function suite(connect: Connect): void {
     expect(records[5].sites.map(({ skill }) => skill?.together.length)).toEqual([1, 1, 1, 1]);
   });
 
+  it("models are scored as often as the run says, and in the end", async () => {
+    const sites = four(() => ({ compareAlone: true }));
+    const { reports, records } = await run(connect, { rounds: 4, evaluateEvery: 3 }, sites);
+    const scored = records.map((r) => r.sites.map(({ skill }) => [skill?.alone, skill?.together, skill?.personal]));
+    expect(scored.map((round) => round.flat().every((rows) => rows!.length > 0))).toEqual([true, false, false, true]);
+    expect(scored[1].flat(2)).toEqual([]);
+    expect(reports.amber.skill.together[0].value).toBeGreaterThan(0);
+    // The model alone was trained in every round all the same
+    const often = await run(connect, { rounds: 4 }, sites);
+    expect(reports.amber.skill.alone).toEqual(often.reports.amber.skill.alone);
+  });
+
   it("a hub that is stopped again and again ends with the same bits", async () => {
     const config = { rounds: 5, strategy: { name: "fedadam", options: { rate: 0.3 } } } as const;
     const sites = four(() => ({ delay: 20 }));

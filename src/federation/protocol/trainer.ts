@@ -17,6 +17,8 @@ export interface TrainingTask {
   readonly seed: number;
   /** How much of the run is over, 0 to 1, for rates that fall as it ends. */
   readonly progress?: number;
+  /** A training for the site itself, of which nothing leaves: a trainer that sends gradients takes steps here. */
+  readonly own?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -33,6 +35,8 @@ export interface Trained {
   readonly momentum?: number;
   /** Mean loss under the parameters it began with. */
   readonly loss?: number;
+  /** Whether `params` are those it was given less a gradient, for the hub to take a step by, and so no model of use to the site. */
+  readonly gradient?: boolean;
 }
 
 /** A score on the site's own held-back data. */
@@ -51,7 +55,14 @@ export interface LocalTrainer {
   /** Must leave `params` as they are. */
   train(params: Parameters, task: TrainingTask): Promise<Trained>;
   evaluate(params: Parameters): Promise<SkillRow[]>;
-  /** Gradient of the loss over all samples, or over a small batch that `seed` fixes; needed by FedAMD alone. */
+  /**
+   * The site's own model from the run's last one; where absent, what a round's training makes of it.
+   */
+  personalise?(
+    params: Parameters,
+    options: { readonly seed: number; readonly signal?: AbortSignal },
+  ): Promise<Parameters>;
+  /** Gradient of the loss over many samples, or over a small batch, both fixed by `seed`; needed by FedAMD alone. */
   gradient?(
     params: Parameters,
     batch: { readonly size: "large" | "small"; readonly seed: number },

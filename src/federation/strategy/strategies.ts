@@ -54,13 +54,20 @@ export interface AdaptiveOptions {
   readonly tau?: number;
   /** The part of the rate that is left at the end of the run, falling along a cosine; 1: it stays. */
   readonly floor?: number;
+  /** x <- (1 - rate decay) x before each step (decoupled weight decay, Loshchilov and Hutter 2019). */
+  readonly decay?: number;
 }
 
 /** An adaptive optimiser at the hub, m <- beta1 m + (1 - beta1) D, x <- x + rate m / (sqrt v + tau) (Reddi et al. 2021). */
-function adaptive(
-  kind: "fedadam" | "fedyogi" | "fedadagrad",
-  { rate = 0.1, beta1 = kind === "fedadagrad" ? 0 : 0.9, beta2 = 0.99, tau = 1e-3, floor = 1 }: AdaptiveOptions = {},
-): Strategy {
+function adaptive(kind: "fedadam" | "fedyogi" | "fedadagrad", options: AdaptiveOptions = {}): Strategy {
+  const {
+    rate = 0.1,
+    beta1 = kind === "fedadagrad" ? 0 : 0.9,
+    beta2 = 0.99,
+    tau = 1e-3,
+    floor = 1,
+    decay = 0,
+  } = options;
   return {
     ...fedAvg(),
     name: kind,
@@ -87,7 +94,7 @@ function adaptive(
       const corrected =
         kind === "fedadam" ? (now * Math.sqrt(1 - beta2 ** (round + 1))) / (1 - beta1 ** (round + 1)) : now;
       hub.set("m", m).set("v", v).set("round", Float64Array.of(round));
-      return tabulate(model, (i) => model[i] + (corrected * m[i]) / (Math.sqrt(v[i]) + tau));
+      return tabulate(model, (i) => (1 - now * decay) * model[i] + (corrected * m[i]) / (Math.sqrt(v[i]) + tau));
     },
   };
 }

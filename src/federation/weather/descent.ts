@@ -10,7 +10,7 @@ import { gradients } from "../../graph/grad.js";
 import type { Tensor } from "../../graph/graph.js";
 import type { NdArray } from "../../tensor/ndarray.js";
 import { flatten, type Layout, type Parameters as Shared, unflatten } from "../protocol/parameters.js";
-import { type FlatOptimiser, flatOptimiser } from "./flat-optimiser.js";
+import { type FlatOptimiser, flatOptimiser, type OptimiserState } from "./flat-optimiser.js";
 import type { Member } from "./member.js";
 import { patchOf, siteNetwork } from "./network.js";
 import { type Pick, sampleFeeds } from "./samples.js";
@@ -25,14 +25,14 @@ export interface SharedPull {
 export interface Descent {
   /** Arrays of the shared model that this site's graph has. */
   readonly arrays: readonly string[];
-  /** Goes on from these numbers, with a fresh optimiser or with the one of the training before. */
-  begin(parameters: Shared, options?: SharedPull & { keepOptimiser?: boolean }): void;
+  /** Goes on from these numbers, with a fresh optimiser or with the one last kept under a name. */
+  begin(parameters: Shared, options?: SharedPull & { keep?: { readonly as: string; readonly anew: boolean } }): void;
   /** One optimiser step; gives the batch's loss before it. Throws, changing nothing, where loss or gradient is not finite. */
   step(picks: readonly Pick[], learningRate: number): Promise<number>;
   /** A copy of the numbers as they stand. */
   parameters(): Parameters;
-  /** The gradient of a batch's loss at these numbers, of this site's arrays. */
-  gradient(parameters: Shared, picks: readonly Pick[]): Promise<Parameters>;
+  /** The gradient of a batch's loss at these numbers, of this site's arrays, and the loss. Throws where one is not finite. */
+  gradient(parameters: Shared, picks: readonly Pick[]): Promise<{ loss: number; gradient: Parameters }>;
   /** The learnt part of the forecasts, [variable, latitude, longitude] for each pick. */
   correct(parameters: Shared, picks: readonly Pick[]): Promise<Float32Array[]>;
   close(): Promise<void>;
@@ -76,39 +76,43 @@ export async function createDescent(
     picks: readonly Pick[],
   ): Promise<{ loss: number; gradient: Float32Array }> => {
     const feeds = { ...sampleFeeds(task, picks, patch), ...Object.fromEntries(unflatten(weights, layout)) };
-    const { loss, ...rest } = await gradientSession.run(feeds);
+    const { loss: found, ...rest } = await gradientSession.run(feeds);
     const named = new Map(layout.map(({ name }) => [name, rest[`gradient/${name}`] as NdArray<"float32">]));
-    return { loss: Number(loss.data[0]), gradient: flatten(named, layout) };
+    const [loss, gradient] = [Number(found.data[0]), flatten(named, layout)];
+    if (!Number.isFinite(loss) || !gradient.every(Number.isFinite))
+      throw new FoehnError(
+        "the loss or its gradient is not finite; lower training.learningRate in the run's task, or look at the site's data",
+      );
+    return { loss, gradient };
   };
 
   let weights: Float32Array | undefined;
   let optimiser: FlatOptimiser | undefined;
+  const kept = new Map<string, OptimiserState>();
   const begun = (): Float32Array => {
     if (!weights) throw new FoehnError("this training has not begun from any numbers");
     return weights;
   };
   return {
     arrays: layout.map(({ name }) => name),
-    begin(parameters, { offset, proximal, keepOptimiser = false } = {}) {
+    begin(parameters, { offset, proximal, keep } = {}) {
       weights = own(parameters);
       const pull = {
         offset: offset && own(offset),
         proximal: proximal && { weight: proximal.weight, anchor: own(proximal.anchor) },
       };
-      optimiser = flatOptimiser(task, decays, pull, keepOptimiser ? optimiser?.state : undefined);
+      optimiser = flatOptimiser(task, decays, pull, keep && !keep.anew ? kept.get(keep.as) : undefined);
+      if (keep) kept.set(keep.as, optimiser.state);
     },
     async step(picks, learningRate) {
       const { loss, gradient } = await lossAndGradient(begun(), picks);
-      if (!Number.isFinite(loss) || !gradient.every(Number.isFinite))
-        throw new FoehnError(
-          "the loss or its gradient is not finite; lower training.learningRate in the run's task, or look at the site's data",
-        );
       optimiser!.step(begun(), gradient, learningRate);
       return loss;
     },
     parameters: () => unflatten(begun().slice(), layout) as Parameters,
     async gradient(parameters, picks) {
-      return unflatten((await lossAndGradient(own(parameters), picks)).gradient, layout) as Parameters;
+      const { loss, gradient } = await lossAndGradient(own(parameters), picks);
+      return { loss, gradient: unflatten(gradient, layout) as Parameters };
     },
     async correct(parameters, picks) {
       const numbers = Object.fromEntries(unflatten(own(parameters), layout));

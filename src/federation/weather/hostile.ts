@@ -1,35 +1,65 @@
-/** Hostile sites for simulations: a trainer whose updates are spoilt before they leave. */
-import { float32 } from "../../tensor/ndarray.js";
+/** Hostile sites for simulations: trainers whose updates are spoilt before they leave. */
 import { random } from "../../tensor/random.js";
+import { aLittleIsEnough, innerProduct } from "../aggregate/attacks.js";
+import { difference, norm, sum, tabulate, type Vector } from "../aggregate/rows.js";
+import { flatten, layoutOf, unflatten } from "../protocol/parameters.js";
 import type { LocalTrainer } from "../protocol/trainer.js";
 
-/** `turned`: the site's own change times -strength; `noise`: normal noise, `strength` times as long as its change; `lazy`: no change at all. */
+/**
+ * What hostile sites send in place of their change d. Alone: `turned` -s d, `noise` d and normal noise s times as long, `lazy`
+ * nothing. Together, knowing one another's d but nobody else's: `empire` -s times their mean, `little` their mean and s
+ * deviations (a little is enough).
+ */
 export interface Attack {
-  readonly kind: "turned" | "noise" | "lazy";
+  readonly kind: "turned" | "noise" | "lazy" | "empire" | "little";
   readonly strength: number;
 }
 
-/** The trainer with every update spoilt. */
-export const hostileTrainer = (trainer: LocalTrainer, { kind, strength }: Attack): LocalTrainer => ({
-  describe: () => trainer.describe(),
-  evaluate: (params) => trainer.evaluate(params),
-  async train(params, task) {
-    if (kind === "lazy") return { params, steps: 1, learningRate: 0, arrays: [...params.keys()] };
-    const trained = await trainer.train(params, task);
-    const rng = random(task.seed).split("hostile");
-    const spoilt = [...trained.params].map(([name, { shape, data }]) => {
-      const before = params.get(name)!.data;
-      const length = Math.hypot(...data.map((v, i) => v - before[i])) / Math.sqrt(data.length);
-      return [
-        name,
-        float32(
-          shape,
-          data.map((v, i) =>
-            kind === "turned" ? before[i] - strength * (v - before[i]) : before[i] + strength * length * rng.normal(),
-          ),
-        ),
-      ] as const;
+/** The trainers with every update spoilt; those of a round meet before any of them is sent. */
+export function hostileTrainers(trainers: readonly LocalTrainer[], { kind, strength }: Attack): LocalTrainer[] {
+  const met = meeting(trainers.length);
+  return trainers.map((trainer) => {
+    let round = 0;
+    return {
+      ...trainer,
+      async train(params, task) {
+        const trained = await trainer.train(params, task);
+        const layout = layoutOf(trained.params);
+        const before = flatten(params, layout);
+        const change = difference(flatten(trained.params, layout), before);
+        const all = kind === "little" || kind === "empire" ? await met(round++, change) : [];
+        const spoilt = ((): Vector => {
+          switch (kind) {
+            case "lazy":
+              return tabulate(change, () => 0);
+            case "turned":
+              return tabulate(change, (i) => -strength * change[i]);
+            case "noise": {
+              const rng = random(task.seed).split("hostile");
+              const deviation = (strength * norm(change)) / Math.sqrt(change.length);
+              return tabulate(change, (i) => change[i] + deviation * rng.normal());
+            }
+            case "empire":
+              return innerProduct(all, strength);
+            case "little":
+              return aLittleIsEnough(all, strength);
+          }
+        })();
+        return { ...trained, params: unflatten(Float32Array.from(sum(before, spoilt)), layout) };
+      },
+    };
+  });
+}
+
+/** Gives everyone's vectors of a round once all have brought theirs. */
+function meeting(count: number): (round: number, mine: Vector) => Promise<readonly Vector[]> {
+  const rounds = new Map<number, { mine: Vector; go: (all: readonly Vector[]) => void }[]>();
+  return (round, mine) =>
+    new Promise((go) => {
+      const here = [...(rounds.get(round) ?? []), { mine, go }];
+      rounds.set(round, here);
+      if (here.length < count) return;
+      rounds.delete(round);
+      for (const each of here) each.go(here.map((h) => h.mine));
     });
-    return { ...trained, params: new Map(spoilt) };
-  },
-});
+}

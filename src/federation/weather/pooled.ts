@@ -8,11 +8,12 @@ import { random } from "../../tensor/random.js";
 import type { RunConfigInput } from "../protocol/config.js";
 import { flatten, layoutOf, type Parameters, unflatten } from "../protocol/parameters.js";
 import { annealed } from "../strategy/schedule.js";
-import { type Owner } from "./proof.js";
+import { type Owner, withBatch } from "./proof.js";
 import { decayed } from "./descent.js";
 import { flatOptimiser } from "./flat-optimiser.js";
 import { relativeError } from "./scores.js";
-import { createWeatherSite, trainAlone } from "./site.js";
+import { trainAlone } from "./own.js";
+import { createWeatherSite } from "./site.js";
 import type { SharedTask } from "./task.js";
 
 export interface Central {
@@ -46,8 +47,8 @@ export async function centralTraining(options: CentralOptions): Promise<Central>
   return tried.reduce((a, b) => (b.validation < a.validation ? b : a));
 }
 
-/** Batches this many times larger than a site's; the number of steps makes up for the rest. */
-const LARGER = 4;
+/** Batches of the pooled stations; the number of steps makes up for the rest. */
+const POOLED_BATCH = 512;
 
 async function ofStations({
   config,
@@ -58,7 +59,7 @@ async function ofStations({
   steps,
   initial,
 }: CentralOptions): Promise<Central[]> {
-  const pool: SharedTask = { ...task, training: { ...task.training, batch: LARGER * task.training.batch } };
+  const pool = withBatch(task, POOLED_BATCH);
   const site = await createWeatherSite({
     task: pool,
     members: owners.flatMap((o) => o.site.members),
@@ -66,7 +67,7 @@ async function ofStations({
     runtime,
     source: "the pooled data",
   });
-  const all = Math.round((steps * owners.length) / LARGER);
+  const all = Math.round((steps * owners.length * task.training.batch) / POOLED_BATCH);
   const tried: Central[] = [];
   for (const rate of rates) {
     const learningRate = rate * task.training.learningRate;
@@ -91,7 +92,7 @@ async function ofGraphs({ config, task, owners, rates, steps, initial }: Central
   const validate = async (params: Parameters): Promise<number> => {
     let total = 0;
     for (const { site } of owners)
-      total += relativeError(await site.errors(params, "validation"), site.baselines("validation").damped);
+      total += relativeError(await site.errors(params, "validation"), site.baseline("damped", "validation"));
     return total / owners.length;
   };
   for (const rate of rates) {

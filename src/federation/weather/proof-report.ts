@@ -9,8 +9,8 @@ export function proofMarkdown({ sites, mean, worse, share }: Proof): string {
   const row = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
   const better = sites.filter(({ gain }) => gain.low > 0).length;
   const lines = [
-    row(["site", "samples", ...WAYS, "together - alone", "persistence", "climatology"]),
-    row(Array.from({ length: WAYS.length + 5 }, () => "---")),
+    row(["site", "samples", ...WAYS, "together - alone", "persistence", "climatology", "ridge"]),
+    row(Array.from({ length: WAYS.length + 6 }, () => "---")),
     ...sites.map((s) =>
       row([
         s.site,
@@ -19,6 +19,7 @@ export function proofMarkdown({ sites, mean, worse, share }: Proof): string {
         scored(s.gain),
         percent(s.baselines.persistence),
         percent(s.baselines.climatology),
+        percent(s.baselines.ridge),
       ]),
     ),
     row([
@@ -26,8 +27,9 @@ export function proofMarkdown({ sites, mean, worse, share }: Proof): string {
       "",
       ...WAYS.map((way) => `**${percent(mean[way])}**`),
       `**${percent(mean.together - mean.alone)}**`,
-      "",
-      "",
+      ...(["persistence", "climatology", "ridge"] as const).map((name) =>
+        percent(sites.reduce((sum, s) => sum + s.baselines[name], 0) / sites.length),
+      ),
     ]),
   ];
   return [

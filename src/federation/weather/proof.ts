@@ -1,5 +1,5 @@
 /**
- * Is joining worth it? The same model, the same number of steps a site, on the same records: each site alone, all together by the
+ * Is joining worth it? The same model, on the same records: each site alone, all together by the
  * federation's own protocol, each with its personal model, and pooled, as if all data lay in one place (the bound). Every figure
  * is of the sites' own test parts; whatever is chosen is chosen on their validation parts.
  */
@@ -12,11 +12,11 @@ import type { RoundRecord } from "../protocol/records.js";
 import { runSite } from "../protocol/site.js";
 import type { LocalTrainer } from "../protocol/trainer.js";
 import { localBus } from "../transport/local.js";
-import { type Attack, hostileTrainer } from "./hostile.js";
 import { initialParameters } from "./network.js";
 import { centralTraining } from "./pooled.js";
-import { BASELINES, type Errors, relativeError, resampledErrors } from "./scores.js";
-import { personalise, trainAlone, type WeatherSite } from "./site.js";
+import { type BaselineName, type Errors, everyBaseline, relativeError, resampledErrors } from "./scores.js";
+import { personalise, trainAlone } from "./own.js";
+import { createWeatherSite, type WeatherSite } from "./site.js";
 import type { SharedTask } from "./task.js";
 
 export type Way = "alone" | "together" | "personal" | "pooled";
@@ -54,7 +54,7 @@ export interface SiteResult {
   readonly ways: Readonly<Record<Way, Scored>>;
   /** Together less alone, from the same resamples. */
   readonly gain: Scored;
-  readonly baselines: Readonly<Record<(typeof BASELINES)[number], number>>;
+  readonly baselines: Readonly<Record<BaselineName, number>>;
   /** Steps of the site's own fine-tuning that were kept; 0 where its validation preferred the shared model. */
   readonly personalSteps: number;
 }
@@ -70,6 +70,15 @@ export interface Proof {
 
 /** The steps a site takes in the whole run. */
 export const totalSteps = ({ rounds, budget }: RunConfigInput): number => rounds * (budget?.steps ?? 10);
+
+/** The task with batches of another size. */
+export const withBatch = (task: SharedTask, batch: number): SharedTask => ({
+  ...task,
+  training: { ...task.training, batch },
+});
+
+/** Batches of a site alone: larger than those of rounds may be, whose noise the other sites' batches average out. */
+const ALONE_BATCH = 128;
 
 /** The shared model with the best mean score on the sites' validation parts, as alone and pooled trainings choose theirs. */
 export interface Together {
@@ -117,11 +126,15 @@ export async function trainTogether(
       return trainer.train(params, given);
     },
   });
+  // Who fails ends it for all
+  const stop = new AbortController();
+  const { signal } = stop;
   const sites = owners.map(({ name, site }, i) => {
-    const trainer = options.trainers?.[i] ?? site;
-    return runSite({ transport: bus.connect(), site: name, trainer: i === 0 ? first(trainer) : unscored(trainer) });
+    const given = options.trainers?.[i] ?? site;
+    const trainer = i === 0 ? first(given) : unscored(given);
+    return runSite({ transport: bus.connect(), site: name, trainer, signal });
   });
-  const last = await runHub({
+  const hub = runHub({
     transport: bus.connect(),
     config: { ...config, task, schedule: { ...config.schedule, minSites: owners.length } },
     initial: initialParameters(task, config.seed),
@@ -129,8 +142,16 @@ export async function trainTogether(
       rounds.push(record);
       options.onRound?.(record, await shown);
     },
+    signal,
   });
-  await Promise.all(sites);
+  let last: Parameters;
+  try {
+    [last] = await Promise.all([hub, ...sites]);
+  } catch (error) {
+    stop.abort(error);
+    await Promise.allSettled([hub, ...sites]);
+    throw error;
+  }
   await shown;
   await judge(last, config.rounds);
   return { ...best!, last, rounds };
@@ -139,11 +160,11 @@ export async function trainTogether(
 const copied = (params: Parameters): Parameters =>
   new Map([...params].map(([name, array]) => [name, { ...array, data: array.data.slice() }]));
 
-/** Scores after every round are for the curious; the proof scores the test parts once, at the end. */
+/** Scores after every round are for the curious; the proof scores the test parts once, at the end, and personal models then. */
 const unscored = (trainer: LocalTrainer): LocalTrainer => ({
-  describe: () => trainer.describe(),
-  train: (params, task) => trainer.train(params, task),
+  ...trainer,
   evaluate: async () => [],
+  personalise: async (params) => params,
 });
 
 /** Where trained models wait, so that a proof that was stopped goes on and parts of it may be trained side by side. */
@@ -175,16 +196,15 @@ export async function trainWay(options: ProofOptions, way: "together" | "pooled"
       log(`pooled: validation ${validation.toFixed(4)} (${how})`);
       return params;
     }
+    const { members, variables } = way.site;
+    const own = withBatch(task, Math.max(ALONE_BATCH, task.training.batch));
+    const site = await createWeatherSite({ task: own, members, variables, runtime: options.runtime, source: way.name });
     const tried = [];
-    for (const rate of rates)
-      tried.push(
-        await trainAlone(way.site, task, initial, {
-          steps,
-          seed,
-          learningRate: rate * task.training.learningRate,
-          patience: 6,
-        }),
-      );
+    for (const rate of rates) {
+      const learningRate = rate * task.training.learningRate;
+      tried.push(await trainAlone(site, own, initial, { steps, seed, learningRate, patience: 6 }));
+    }
+    await site.close();
     const { params, validation, step } = tried.reduce((a, b) => (b.validation < a.validation ? b : a));
     log(`${way.name} alone: validation ${validation.toFixed(4)} at step ${step} of ${steps}`);
     return params;
@@ -202,15 +222,9 @@ export async function prove(options: ProofOptions): Promise<Proof> {
   for (const owner of owners) {
     const { name, site } = owner;
     const alone = await trainWay(options, owner);
-    const personal = await personalise(site, task, together, {
-      steps: 40,
-      seed,
-      learningRate: 0.1 * task.training.learningRate,
-      validateEvery: 4,
-      patience: 4,
-    });
+    const personal = await personalise(site, task, together, { seed });
     const models: Record<Way, Parameters> = { alone, together, personal: personal.params, pooled };
-    const baselines = site.baselines("test", testStarts);
+    const baselines = everyBaseline((b) => site.baseline(b, "test", testStarts));
     const errors = {} as Record<Way, Errors>;
     for (const way of WAYS) errors[way] = await site.errors(models[way], "test", testStarts);
     const { samples, variables } = site.describe();
@@ -227,13 +241,13 @@ export async function prove(options: ProofOptions): Promise<Proof> {
 export async function meanValidation(owners: readonly Owner[], params: Parameters): Promise<number> {
   let total = 0;
   for (const { site } of owners)
-    total += relativeError(await site.errors(params, "validation"), site.baselines("validation").damped);
+    total += relativeError(await site.errors(params, "validation"), site.baseline("damped", "validation"));
   return total / owners.length;
 }
 
 function siteResult(
   errors: Readonly<Record<Way, Errors>>,
-  baselines: Readonly<Record<(typeof BASELINES)[number], Errors>>,
+  baselines: Readonly<Record<BaselineName, Errors>>,
 ): Pick<SiteResult, "ways" | "gain" | "baselines"> {
   const skillOf = (e: Errors) => 1 - relativeError(e, baselines.damped);
   const samples = resampledErrors(
@@ -259,7 +273,7 @@ function siteResult(
       skillOf(errors.together) - skillOf(errors.alone),
       alone.map((v, r) => v - together[r]),
     ),
-    baselines: Object.fromEntries(BASELINES.map((name) => [name, skillOf(baselines[name])])) as SiteResult["baselines"],
+    baselines: everyBaseline((name) => skillOf(baselines[name])),
   };
 }
 
@@ -273,67 +287,4 @@ function summary(sites: readonly SiteResult[]): Proof {
     worse: sites.filter(({ ways }) => ways.together.skill <= ways.alone.skill).map(({ site }) => site),
     share: (mean.together - mean.alone) / (mean.pooled - mean.alone),
   };
-}
-
-/** Mean skill of a model over owners' test parts. */
-export async function meanSkill(owners: readonly Owner[], params: Parameters, starts: number): Promise<number> {
-  let total = 0;
-  for (const { site } of owners)
-    total += 1 - relativeError(await site.errors(params, "test", starts), site.baselines("test", starts).damped);
-  return total / owners.length;
-}
-
-/** One run of `robustness`: what of the clean run's skill the last model keeps at the honest sites, and what the sites sent. */
-export interface RobustRow {
-  readonly rule: string;
-  readonly attack: string;
-  readonly skill: number;
-  readonly kept: number;
-  /** Bytes of all updates, and of as many full float32 updates. */
-  readonly bytes: number;
-  readonly fullBytes: number;
-}
-
-/**
- * The same run under other rules with hostile sites, and with other compressions: first clean with the plain mean, then every
- * rule under every attack. The first `hostile` share of the owners attack; the others' test parts are scored.
- */
-export async function robustness(
-  { config, task, owners, testStarts = 300, log = () => {} }: ProofOptions,
-  cases: readonly { rule?: string; attack?: Attack; compression?: RunConfigInput["compression"] }[],
-  hostile = 0.3,
-): Promise<RobustRow[]> {
-  const count = Math.round(hostile * owners.length);
-  const honest = owners.slice(count);
-  const rows: RobustRow[] = [];
-  for (const { rule = "mean", attack, compression } of [{}, ...cases]) {
-    const name = attack ? `${attack.kind} x ${attack.strength}` : "none";
-    const { last, rounds } = await trainTogether(
-      {
-        task,
-        owners,
-        config: {
-          ...config,
-          aggregation: { rule, hostile: rule === "mean" ? 0 : hostile },
-          compression: compression ?? config.compression,
-        },
-      },
-      { trainers: owners.map(({ site }, i) => (attack && i < count ? hostileTrainer(site, attack) : site)) },
-    );
-    const skill = await meanSkill(honest, last, testStarts);
-    const sum = (f: (r: RoundRecord) => number) => rounds.reduce((s, r) => s + f(r), 0);
-    rows.push({
-      rule: compression ? `${rule}, ${compression.codec}` : rule,
-      attack: name,
-      skill,
-      kept: rows.length > 0 ? skill / rows[0].skill : 1,
-      bytes: sum((r) => r.bytes),
-      fullBytes: sum((r) => r.fullBytes * r.sites.length),
-    });
-    const row = rows.at(-1)!;
-    log(
-      `${row.rule} under ${row.attack}: skill ${(100 * skill).toFixed(2)} %, kept ${(100 * row.kept).toFixed(1)} %, ${row.bytes} of ${row.fullBytes} bytes`,
-    );
-  }
-  return rows;
 }

@@ -27,7 +27,7 @@ export interface Pick {
 }
 
 /** One sample's numbers, variable by variable within a map. */
-interface Sample {
+export interface Sample {
   /** [map, variable, cell]. */
   readonly fields: Float32Array;
   readonly condition: Float32Array;
@@ -37,19 +37,40 @@ interface Sample {
 
 /** Samples of stations are kept: they are small and drawn again and again. Those of grids are made anew. */
 const KEPT_NUMBERS = 512;
-const kept = new WeakMap<Member, Map<number, Sample>>();
 
-function sampleOf(task: SharedTask, pick: Pick): Sample {
+/** Kept samples lie behind one another in blocks: as arrays of their own they would be most of what is alive, and slow to look over. */
+interface Kept {
+  /** For each start and lead, one more than the sample's place; 0 where it was not made yet. */
+  readonly places: Uint32Array;
+  readonly blocks: Float32Array[];
+  count: number;
+}
+const BLOCK = 512;
+const kept = new WeakMap<Member, Kept>();
+
+export function sampleOf(task: SharedTask, pick: Pick): Sample {
   const { member, start, lead } = pick;
   if (mapsPerVariable(task) * member.normaliser.anomaly.length > KEPT_NUMBERS) return makeSample(task, pick);
-  const known = kept.get(member) ?? new Map<number, Sample>();
+  const leads = task.forecast.leads.length;
+  const known = kept.get(member) ?? { places: new Uint32Array(member.parts.length * leads), blocks: [], count: 0 };
   kept.set(member, known);
-  const key = start * task.forecast.leads.length + lead;
-  const before = known.get(key);
-  if (before) return before;
-  const made = makeSample(task, pick);
-  known.set(key, made);
-  return made;
+  const size = member.normaliser.anomaly.length;
+  const widths = [mapsPerVariable(task) * size, CONDITION, size, size];
+  const width = widths.reduce((a, b) => a + b);
+  const viewOf = (place: number): Float32Array[] => {
+    let at = (place % BLOCK) * width;
+    return widths.map((w) => known.blocks[Math.floor(place / BLOCK)].subarray(at, (at += w)));
+  };
+  const key = start * leads + lead;
+  if (known.places[key] === 0) {
+    if (known.count % BLOCK === 0) known.blocks.push(new Float32Array(BLOCK * width));
+    const made = makeSample(task, pick);
+    const view = viewOf(known.count);
+    [made.fields, made.condition, made.truth, made.weight].forEach((numbers, i) => view[i].set(numbers));
+    known.places[key] = ++known.count;
+  }
+  const [fields, condition, truth, weight] = viewOf(known.places[key] - 1);
+  return { fields, condition, truth, weight };
 }
 
 function makeSample(task: SharedTask, { member, start, lead: chosen }: Pick): Sample {

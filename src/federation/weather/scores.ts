@@ -1,6 +1,6 @@
 /**
- * Squared errors of a site's forecasts on one part of its record, beside those of persistence, climatology and damped anomaly
- * persistence from the same starts; and what they add up to, with intervals by a moving-block bootstrap over starts.
+ * Squared errors of a site's forecasts on one part of its record, beside those of persistence, climatology, damped anomaly
+ * persistence and ridge regression from the same starts; and what they add up to, with intervals by a moving-block bootstrap over starts.
  */
 import { blockLength, drawBlocks, interval, resampledSums } from "../../verify/bootstrap.js";
 import type { SkillRow } from "../protocol/trainer.js";
@@ -9,8 +9,13 @@ import { areaWeights, type Pick } from "./samples.js";
 import { type Part, PARTS } from "./split.js";
 import { inSteps, type SharedTask } from "./task.js";
 
-export const BASELINES = ["persistence", "climatology", "damped"] as const;
-export type Forecaster = "model" | (typeof BASELINES)[number];
+export const BASELINES = ["persistence", "climatology", "damped", "ridge"] as const;
+export type BaselineName = (typeof BASELINES)[number];
+export type Forecaster = "model" | BaselineName;
+
+/** Something of every baseline. */
+export const everyBaseline = <T>(of: (name: BaselineName) => T): Record<BaselineName, T> =>
+  Object.fromEntries(BASELINES.map((name) => [name, of(name)])) as Record<BaselineName, T>;
 
 /** One variable at one lead of one member. */
 export interface Column {
@@ -49,8 +54,8 @@ export const scoredPicks = (members: readonly Member[], task: SharedTask, starts
   );
 
 /**
- * Errors of one forecaster from `starts`. `corrections` are the model's, in the order of `scoredPicks`; without them, the
- * baseline named.
+ * Errors of one forecaster from `starts`. `corrections` to damped persistence are the model's or the ridge regression's, in the
+ * order of `scoredPicks`; the other baselines have none.
  */
 export function errorsOf(
   task: SharedTask,
@@ -159,7 +164,7 @@ const blockFor = (errors: Errors): number =>
 /** What a site reports of a model: the relative error with its interval and the baselines', then each variable's RMSE beside them. */
 export function skillRows(
   model: Errors,
-  baselines: Readonly<Record<(typeof BASELINES)[number], Errors>>,
+  baselines: Readonly<Record<BaselineName, Errors>>,
   options: { resamples?: number } = {},
 ): SkillRow[] {
   const [samples] = resampledErrors([model], baselines.damped, options);

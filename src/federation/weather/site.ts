@@ -1,23 +1,26 @@
 /**
- * A site that trains on weather: the `LocalTrainer` of the federation over its members' samples, and what it can do besides:
- * train alone, for comparison, and make the shared model its own.
+ * A site that trains on weather: the `LocalTrainer` of the federation over its members' samples, and their scores. What it
+ * trains for itself is in own.ts.
  */
 import type { Runtime } from "../../engine/runtime.js";
 import { UsageError } from "../../errors.js";
 import { type Random, random } from "../../tensor/random.js";
-import { interval } from "../../verify/bootstrap.js";
-import type { Parameters } from "../protocol/parameters.js";
-import type { Budget, LocalTrainer, Trained } from "../protocol/trainer.js";
+import { workerMomentum } from "../aggregate/attacks.js";
+import { addScaled } from "../aggregate/rows.js";
+import { clipped } from "../privacy/noise.js";
+import { flatten, type Layout, layoutLength, layoutOf, type Parameters, unflatten } from "../protocol/parameters.js";
+import type { Budget, LocalTrainer, Trained, TrainingTask } from "../protocol/trainer.js";
 import { annealed } from "../strategy/schedule.js";
 import { batchOf, createDescent } from "./descent.js";
 import type { Member } from "./member.js";
+import { personalise } from "./own.js";
+import { siteRidge } from "./ridge.js";
 import type { Pick } from "./samples.js";
 import {
-  BASELINES,
+  type BaselineName,
   type Errors,
   errorsOf,
-  relativeError,
-  resampledErrors,
+  everyBaseline,
   scoredPicks,
   scoredStarts,
   skillRows,
@@ -29,9 +32,9 @@ import type { SharedTask } from "./task.js";
 export interface WeatherSite extends LocalTrainer {
   readonly members: readonly Member[];
   readonly variables: readonly string[];
-  /** Errors of a model, and of the baselines from the same starts, on a part of the record. */
+  /** Errors of a model, and of a baseline from the same starts, on a part of the record. */
   errors(params: Parameters, part: Part, most?: number): Promise<Errors>;
-  baselines(part: Part, most?: number): Record<(typeof BASELINES)[number], Errors>;
+  baseline(name: BaselineName, part: Part, most?: number): Errors;
   /** One optimiser step on a batch drawn with `rng`, after `begin`: for trainings that are not rounds. */
   readonly steps: {
     begin(params: Parameters): void;
@@ -43,8 +46,9 @@ export interface WeatherSite extends LocalTrainer {
   close(): Promise<void>;
 }
 
-/** Samples scored for `TrainingTask` losses. */
+/** Batches whose loss is reported, and of FedAMD's large gradients. */
 const LOSS_BATCHES = 2;
+const LARGE_BATCHES = 32;
 
 export async function createWeatherSite(options: {
   readonly task: SharedTask;
@@ -62,14 +66,13 @@ export async function createWeatherSite(options: {
   const batch = (rng: Random): Pick[] => Array.from({ length: batchOf(task, members[0]) }, () => pick(rng));
 
   const starts = (part: Part, most: number): number[] => scoredStarts(members[0], task, part, most);
-  const known = new Map<string, Record<(typeof BASELINES)[number], Errors>>();
-  const baselines: WeatherSite["baselines"] = (part, most = task.evaluationStarts) => {
-    const key = `${part} ${most}`;
-    const made =
-      known.get(key) ??
-      (Object.fromEntries(
-        BASELINES.map((name) => [name, errorsOf(task, members, variables, starts(part, most), name)]),
-      ) as Record<(typeof BASELINES)[number], Errors>);
+  const ridge = siteRidge(task, members);
+  const known = new Map<string, Errors>();
+  const baseline: WeatherSite["baseline"] = (name, part, most = task.evaluationStarts) => {
+    const key = `${name} ${part} ${most}`;
+    const from = starts(part, most);
+    const corrections = name === "ridge" && !known.has(key) ? ridge(scoredPicks(members, task, from)) : undefined;
+    const made = known.get(key) ?? errorsOf(task, members, variables, from, name, corrections);
     known.set(key, made);
     return made;
   };
@@ -79,23 +82,74 @@ export async function createWeatherSite(options: {
     return errorsOf(task, members, variables, from, "model", corrections);
   };
 
-  return {
+  /** The mean of batches' gradients, each shortened to `longest`, and of their losses. */
+  const meanGradient = async (
+    params: Parameters,
+    rng: Random,
+    { ends, longest, signal }: { ends: (done: number) => boolean; longest: number; signal?: AbortSignal },
+  ): Promise<{ gradient: Float32Array; layout: Layout; steps: number; loss: number }> => {
+    const layout = layoutOf(params).filter(({ name }) => descent.arrays.includes(name));
+    const gradient = new Float32Array(layoutLength(layout));
+    let [steps, loss] = [0, 0];
+    while (!ends(steps)) {
+      signal?.throwIfAborted();
+      const found = await descent.gradient(params, batch(rng.split(`step ${steps}`)));
+      addScaled(gradient, 1, clipped(flatten(found.gradient, layout), longest));
+      loss += found.loss;
+      steps++;
+    }
+    return { gradient: gradient.map((g) => g / steps), layout, steps, loss: loss / steps };
+  };
+  /** What stays of the gradients this site has sent. */
+  let sent: Float32Array | undefined;
+  const sendGradient = async (params: Parameters, given: TrainingTask): Promise<Trained> => {
+    if (given.offset || given.proximal)
+      throw new UsageError(
+        "this run's sites send gradients (task.training.sends) and take no steps that its strategy could correct; take strategy fedadam, or let sites send models",
+      );
+    const { gradientMemory, clip } = task.training;
+    const ends = limitOf(given.budget, batchOf(task, members[0]));
+    const { signal } = given;
+    const mean = await meanGradient(params, random(given.seed).split("round"), { ends, longest: clip, signal });
+    if (!sent || !given.progress) sent = mean.gradient;
+    else workerMomentum(sent, mean.gradient, gradientMemory);
+    const before = flatten(params, mean.layout);
+    return {
+      params: unflatten(
+        before.map((w, i) => w - sent![i]),
+        mean.layout,
+      ),
+      steps: mean.steps,
+      learningRate: 1,
+      loss: mean.loss,
+      arrays: descent.arrays,
+      gradient: true,
+    };
+  };
+
+  const site: WeatherSite = {
     members,
     variables,
     errors,
-    baselines,
+    baseline,
     steps: {
       begin: (params) => descent.begin(params),
       step: (rng, learningRate) => descent.step(batch(rng), learningRate),
       parameters: () => descent.parameters(),
-      gradient: (params, rng) => descent.gradient(params, batch(rng)),
+      gradient: async (params, rng) => (await descent.gradient(params, batch(rng))).gradient,
     },
     describe: () => ({ samples: count("train"), variables, device: runtime.device }),
-    async train(params, { budget, seed, signal, offset, proximal, progress = 0 }): Promise<Trained> {
+    async train(params, given): Promise<Trained> {
+      if (task.training.sends === "gradient" && !given.own) return sendGradient(params, given);
+      const { budget, seed, signal, offset, proximal, progress = 0, own = false } = given;
       const rng = random(seed).split("round");
       const ends = limitOf(budget, batchOf(task, members[0]));
       const rate = task.training.learningRate * annealed(progress, task.training.floor);
-      descent.begin(params, { offset, proximal, keepOptimiser: task.training.keepOptimiser });
+      const { keepOptimiser, sends } = task.training;
+      // Where the hub's optimiser goes on through the run, so does that of the training alone beside it
+      const keeps = keepOptimiser || sends === "gradient";
+      const keep = keeps ? { as: own ? "own" : "shared", anew: progress === 0 } : undefined;
+      descent.begin(params, { offset, proximal, keep });
       let [steps, loss] = [0, 0];
       while (!ends(steps)) {
         signal?.throwIfAborted();
@@ -112,11 +166,25 @@ export async function createWeatherSite(options: {
         arrays: descent.arrays,
       };
     },
+    async gradient(params, { size, seed }) {
+      const batches = size === "large" ? LARGE_BATCHES : 1;
+      const ends = (done: number) => done >= batches;
+      const { gradient, layout } = await meanGradient(params, random(seed).split("round"), { ends, longest: Infinity });
+      return unflatten(gradient, layout);
+    },
+    async personalise(params, { seed }) {
+      return (await personalise(site, task, params, { seed })).params;
+    },
     async evaluate(params) {
-      return skillRows(await errors(params, "test"), baselines("test"), { resamples: 200 });
+      return skillRows(
+        await errors(params, "test"),
+        everyBaseline((name) => baseline(name, "test")),
+        { resamples: 200 },
+      );
     },
     close: () => descent.close(),
   };
+  return site;
 }
 
 /** Whether a budget is used up after a number of steps. */
@@ -141,75 +209,4 @@ function picker(members: readonly Member[]): (rng: Random) => Pick {
     const list = members[m].starts.train[lead];
     return { member: members[m], lead, start: list[rng.integer(list.length)] };
   };
-}
-
-export interface AloneOptions {
-  readonly steps: number;
-  readonly seed: number;
-  readonly learningRate?: number;
-  /** Steps between validations; the numbers with the best validation are kept. */
-  readonly validateEvery?: number;
-  /** Validations without a better one before it stops. */
-  readonly patience?: number;
-}
-
-/** What a training at one site ended with. */
-export interface LocalModel {
-  readonly params: Parameters;
-  /** Relative error on the site's validation part. */
-  readonly validation: number;
-  /** The step the kept numbers are of. */
-  readonly step: number;
-}
-
-/**
- * A fair competitor: the same model trained on the site's data alone, the optimiser's state kept all the way, the rate along a
- * cosine, and the numbers with the best validation kept.
- */
-export async function trainAlone(
-  site: WeatherSite,
-  task: SharedTask,
-  initial: Parameters,
-  options: AloneOptions,
-): Promise<LocalModel> {
-  const { steps, seed, learningRate = task.training.learningRate, patience = Infinity } = options;
-  const validateEvery = options.validateEvery ?? Math.max(1, Math.round(steps / 20));
-  const rng = random(seed).split("alone");
-  const score = async (params: Parameters) =>
-    relativeError(await site.errors(params, "validation"), site.baselines("validation").damped);
-  site.steps.begin(initial);
-  let best: LocalModel = { params: site.steps.parameters(), validation: await score(initial), step: 0 };
-  let waited = 0;
-  for (let step = 1; step <= steps && waited < patience; step++) {
-    await site.steps.step(rng.split(`step ${step}`), learningRate * annealed(step / steps, task.training.floor));
-    if (step % validateEvery !== 0 && step !== steps) continue;
-    const params = site.steps.parameters();
-    const validation = await score(params);
-    waited = validation < best.validation ? 0 : waited + 1;
-    if (validation < best.validation) best = { params, validation, step };
-  }
-  return best;
-}
-
-/**
- * The site's own model: the shared one trained further on the site's data, at a small rate. Kept only where the site's validation
- * says with the given confidence that it is better; the shared model otherwise.
- */
-export async function personalise(
-  site: WeatherSite,
-  task: SharedTask,
-  shared: Parameters,
-  options: AloneOptions & { readonly confidence?: number },
-): Promise<LocalModel> {
-  const { confidence = 0.9 } = options;
-  const tuned = await trainAlone(site, task, shared, options);
-  const damped = site.baselines("validation").damped;
-  const before = await site.errors(shared, "validation");
-  const [a, b] = resampledErrors([before, await site.errors(tuned.params, "validation")], damped);
-  const [low] = interval(
-    a.map((v, r) => v - b[r]),
-    2 * confidence - 1,
-  );
-  if (tuned.step > 0 && low > 0) return tuned;
-  return { params: shared, validation: relativeError(before, damped), step: 0 };
 }

@@ -40,6 +40,16 @@ export const sharedTaskSchema = z.strictObject({
       beta2: z.number().positive().lt(1).default(0.98),
       momentum: z.number().min(0).lt(1).default(0.9),
       /**
+       * What a round's update is: the model after the site's own steps; or the mean gradient of as many batches, by which a hub's
+       * optimiser (fedadam and its kin) takes the step. The optimiser above is then for what a site trains for itself.
+       */
+      sends: z.enum(["model", "gradient"]).default("model"),
+      /**
+       * The part of a sent gradient that stays from the rounds before: m <- b m + (1 - b) g (worker momentum, Karimireddy et al.
+       * 2021), without which no rule holds against hostile sites for long. A site that was restarted begins afresh.
+       */
+      gradientMemory: z.number().min(0).lt(1).default(0),
+      /**
        * Whether a site's optimiser goes on from round to round (as in DiLoCo, Douillard et al. 2023). Fewer rounds are then needed;
        * but a site that was restarted begins afresh, so an interrupted run no longer ends with the very bits of an unbroken one.
        */

@@ -9,12 +9,15 @@ import { stateAt } from "../../tasks/series.js";
 import { readStations } from "../../tasks/stations.js";
 import { float32 } from "../../tensor/ndarray.js";
 import { random } from "../../tensor/random.js";
+import { updateSeed } from "../protocol/arrival.js";
+import { flatten, layoutOf, unflatten } from "../protocol/parameters.js";
 import { trainTogether } from "./proof.js";
 import { siteMembers } from "./data.js";
 import { flatOptimiser } from "./flat-optimiser.js";
 import { initialParameters } from "./network.js";
-import { relativeError } from "./scores.js";
-import { createWeatherSite, personalise, trainAlone, type WeatherSite } from "./site.js";
+import { everyBaseline, relativeError } from "./scores.js";
+import { personalise, trainAlone } from "./own.js";
+import { createWeatherSite, type WeatherSite } from "./site.js";
 import { PARTS, splitParts, startsOf } from "./split.js";
 import { parseSharedTask, type SharedTask } from "./task.js";
 import { weatherTrainer } from "./trainer.node.js";
@@ -107,7 +110,7 @@ const runtime = openInline({ threads: 1 });
 const siteOf = async (data: Dataset, given: SharedTask = task): Promise<WeatherSite> =>
   weatherTrainer({ task: given, data, runtime: await runtime });
 const validation = async (site: WeatherSite, params: Parameters<WeatherSite["errors"]>[0]) =>
-  relativeError(await site.errors(params, "validation"), site.baselines("validation").damped);
+  relativeError(await site.errors(params, "validation"), site.baseline("damped", "validation"));
 
 describe("sites that differ", () => {
   it("train one model through the hub: each learns, though none has all variables or the same grid", async () => {
@@ -129,9 +132,8 @@ describe("sites that differ", () => {
     expect(rows.find((r) => r.metric === "relative-mse of damped")?.value).toBeCloseTo(1, 10);
   });
 
-  it("send plain gradients that the hub's Adam takes steps by, shorter as the run ends", async () => {
-    const plain = { ...task.training, optimiser: "sgd" as const, momentum: 0, learningRate: 1, floor: 1 };
-    const gradients: SharedTask = { ...task, training: plain };
+  it("send gradients that the hub's Adam takes steps by, shorter as the run ends", async () => {
+    const gradients: SharedTask = { ...task, training: { ...task.training, sends: "gradient" } };
     const owners = [{ name: "coast", site: await siteOf(stations(["wind", "heat", "damp"], { seed: 1 }), gradients) }];
     const after = async (rounds: number, floor: number): Promise<number[]> => {
       const strategy = { name: "fedadam" as const, options: { rate: 0.01, floor, tau: 1e-8 } };
@@ -144,6 +146,62 @@ describe("sites that differ", () => {
     const moved = whole.map((v, i) => v - one[i]);
     expect(Math.hypot(...moved)).toBeGreaterThan(0.1);
     falling.forEach((v, i) => expect(v - one[i]).toBeCloseTo(moved[i] / 2, 5));
+  });
+
+  it("send the mean of a round's gradients, and remember those before where the task says so", async () => {
+    const training = { ...task.training, sends: "gradient" as const, gradientMemory: 0.75, clip: 1e9 };
+    const site = await siteOf(stations(["wind", "heat"], { seed: 1 }), { ...task, training });
+    const initial = initialParameters(task, 5);
+    const sent = async (given: { seed: number; progress: number }): Promise<number[]> => {
+      const { params, gradient, arrays } = await site.train(initial, { budget: { steps: 1 }, ...given });
+      expect(gradient).toBe(true);
+      return arrays!.flatMap((name) => [...params.get(name)!.data].map((w, i) => initial.get(name)!.data[i] - w));
+    };
+    const first = await sent({ seed: 1, progress: 0 });
+    const fresh = await sent({ seed: 2, progress: 0 });
+    expect(await sent({ seed: 1, progress: 0 })).toEqual(first);
+    const second = await sent({ seed: 2, progress: 0.1 });
+    second.forEach((v, i) => expect(v).toBeCloseTo(0.75 * first[i] + 0.25 * fresh[i], 6));
+    // For itself it takes steps
+    const own = await site.train(initial, { budget: { steps: 40 }, seed: 1, progress: 0, own: true });
+    expect(own.gradient).toBeUndefined();
+    expect(await validation(site, new Map([...initial, ...own.params]))).toBeLessThan(0.95);
+    const pull = { budget: { steps: 1 }, seed: 1, offset: initial };
+    await expect(site.train(initial, pull)).rejects.toThrow(/take strategy fedadam, or let sites send models/);
+  });
+
+  it("give gradients as the loss changes, along which FedAMD steps", async () => {
+    const site = await siteOf(stations(["wind", "heat", "damp"], { seed: 1 }));
+    const layout = layoutOf(initialParameters(task));
+    const at = flatten(initialParameters(task, 5), layout);
+    const rng = random(8);
+    at.forEach((w, i) => (at[i] = w + 0.05 * rng.normal()));
+    const gradient = flatten(await site.gradient!(unflatten(at, layout), { size: "small", seed: 3 }), layout);
+    // A round's loss is that of its first batch before any step, which the seed fixes, as it does the small gradient's
+    const lossAt = async (direction: Float32Array, by: number): Promise<number> => {
+      const params = unflatten(
+        at.map((w, i) => w + by * direction[i]),
+        layout,
+      );
+      return (await site.train(params, { budget: { steps: 1 }, seed: 3 })).loss!;
+    };
+    const blurred = gradient.map((g) => g * (1 + rng.normal()));
+    for (const direction of [gradient, blurred]) {
+      const slope = direction.reduce((sum, d, i) => sum + d * gradient[i], 0);
+      const change = ((await lossAt(direction, 1e-3)) - (await lossAt(direction, -1e-3))) / 2e-3;
+      expect(slope).toBeGreaterThan(0.01);
+      expect(change / slope).toBeCloseTo(1, 1);
+    }
+
+    // FedAMD without further anchors: everyone is one in the first round, then steps are along the direction they gave
+    const strategy = { name: "fedamd" as const, options: { anchors: 0, local: 0.5 } };
+    const config = { run: "anchors", rounds: 2, seed: 3, budget: { steps: 1 }, strategy };
+    const { last } = await trainTogether({ config, task, owners: [{ name: "coast", site }] });
+    const before = initialParameters(task, 3);
+    const anchor = await site.gradient!(before, { size: "large", seed: updateSeed(3, 0, "coast") });
+    const moved = flatten(before, layout).map((w, i) => (w - flatten(last, layout)[i]) / 0.5);
+    flatten(anchor, layout).forEach((g, i) => expect(moved[i]).toBeCloseTo(g, 5));
+    expect(Math.hypot(...moved)).toBeGreaterThan(0.01);
   });
 
   it("hold their part of the shared arrays, and the same seed gives the same numbers", async () => {
@@ -199,7 +257,7 @@ describe("a site's own", () => {
     // By hand, from the raw values and the fitted climatology
     const [member] = site.members;
     const { normaliser: n, series } = member;
-    const errors = site.baselines("test", 1e6);
+    const errors = everyBaseline((name) => site.baseline(name, "test", 1e6));
     const from = [...series.times.keys()].filter((t) => member.parts[t] === 2 && member.parts[t + 2] === 2);
     const persistence = from
       .map((t) => (stateAt(series, t)[1] - stateAt(series, t + 2)[1]) ** 2)
@@ -219,12 +277,28 @@ describe("a site's own", () => {
     climatology.forEach((v, k) => expect(v).toBeCloseTo(usual[k], 2));
   });
 
+  it("ridge regression finds what is linear", async () => {
+    // One step ahead, given wind and heat, only the noise of heat is left: a deviation of 0.2 x 5 K. Its share of what damped
+    // persistence leaves is far from 1
+    const site = await siteOf(stations(["wind", "heat"], { seed: 1, times: 3000 }));
+    const [ridge, damped] = (["ridge", "damped"] as const).map((name) => site.baseline(name, "test", 1e6));
+    const column = ridge.columns.findIndex((c) => c.variable === "heat" && c.lead === 6);
+    const mean = (of: typeof ridge) => of.squares.reduce((s, row) => s + row[column], 0) / of.starts;
+    expect(mean(ridge)).toBeGreaterThan(0.9);
+    expect(mean(ridge)).toBeLessThan(1.12);
+    expect(mean(damped)).toBeGreaterThan(5);
+  });
+
   it("fine-tuning is kept only where its validation is surely better", async () => {
     const site = await siteOf(stations(["wind", "heat"], { seed: 1 }));
     const initial = initialParameters(task);
     const alone = await trainAlone(site, task, initial, { steps: 80, seed: 1 });
     expect(alone.validation).toBeLessThan(0.9);
-    const better = await personalise(site, task, initial, { steps: 80, seed: 1 });
+    const better = await personalise(site, task, initial, {
+      steps: 80,
+      seed: 1,
+      learningRate: task.training.learningRate,
+    });
     expect(better.step).toBeGreaterThan(0);
     const again = await personalise(site, task, alone.params, { steps: 2, seed: 1, learningRate: 1e-9 });
     expect(again).toMatchObject({ step: 0, params: alone.params });
