@@ -14,6 +14,7 @@ import { joined, onGrid, type Pairs, sameGrid, splitOf } from "../tasks/downscal
 import { refined } from "../tasks/downscale/places.js";
 import type { DownscaleModel } from "../tasks/downscale/predict.js";
 import { openDownscaleRun, pairsOf, writeCard } from "../tasks/downscale/run.node.js";
+import { downscaleReportHtml } from "../verify/report/downscale-html.js";
 import { downscaleTable, formatDownscaleScores, verifyDownscaling } from "../verify/downscale-run.js";
 import type { CommandFactory } from "./commands.js";
 import { commandWith, list, numeric } from "./options.js";
@@ -54,7 +55,7 @@ export const command: CommandFactory = () =>
     .option("--out <path>", "Zarr store of the fine fields")
     .option("--tile <cells>", "cells along a tile, for fields too large for memory", numeric)
     .option("--resume", "go on where writing --out was stopped")
-    .option("--verify <folder>", "score the run's test period beside every baseline; scores.json and a table go there")
+    .option("--verify <folder>", "score the run's test period beside every baseline: report.html, scores.json, a table")
     .action(async (run: string, flags: DownscaleFlags) => {
       const out = output(flags);
       if (!flags.out && !flags.verify)
@@ -79,7 +80,12 @@ export const command: CommandFactory = () =>
             ...(made
               ? [`${made.times} times in ${made.tiles} tile${made.tiles > 1 ? "s" : ""} in ${seconds}: ${flags.out}`]
               : []),
-            ...(scores ? [formatDownscaleScores(scores), `scores: ${path.join(flags.verify!, "scores.json")}`] : []),
+            ...(scores
+              ? [
+                  formatDownscaleScores(scores),
+                  `maps and all scores: ${path.join(flags.verify!, "report.html")}, scores.json beside it`,
+                ]
+              : []),
           ].join("\n\n"),
         );
       } finally {
@@ -193,13 +199,30 @@ async function score(
   folder: string,
   onProgress: (done: number, total: number) => void,
 ) {
-  const result = await verifyDownscaling({ model, runtime, pairs, onProgress });
+  const { views, ...result } = await verifyDownscaling({ model, runtime, pairs, onProgress });
   const { test } = splitOf(pairs, model.config);
   await mkdir(folder, { recursive: true });
   const period = [test[0], test[test.length - 1]].map((i) => formatTime(pairs.times[i], pairs.calendar)).join("/");
   const content = { run, period, ...result };
   await writeWhole(path.join(folder, "scores.json"), JSON.stringify(content, null, 1));
-  await writeCard(run, model, pairs, downscaleTable(result, period));
+  const card = await writeCard(run, model, pairs, downscaleTable(result, period));
   await writeWhole(path.join(folder, "scores.txt"), `${formatDownscaleScores(result)}\n`);
+  const { data } = model.config;
+  const coarse =
+    data.coarse.length > 0
+      ? data.coarse.map((c) => path.basename(c.path))
+      : data.factors.map((f) => `means over ${f.join(" x ")} fine cells`);
+  await writeWhole(
+    path.join(folder, "report.html"),
+    downscaleReportHtml({ views, ...result }, [
+      ["Run", run],
+      ["What it does", card.purpose],
+      ["Fine data", path.basename(data.fine.path)],
+      ["Coarse data", coarse.join(", ")],
+      ["Grids", card.data.grid],
+      ["Network", `${card.architecture}, ${card.parameters.toLocaleString("en")} parameters`],
+      ...card.data.periods,
+    ]),
+  );
   return content;
 }

@@ -7,6 +7,7 @@ import { cellWeights } from "../tasks/downscale/fitted.js";
 import { cellsOf, coarseAt, fineAt, type Pairs, splitOf } from "../tasks/downscale/pairs.js";
 import { createPredictor, type DownscaleModel, type FineFields } from "../tasks/downscale/predict.js";
 import { type DownscaleScores, scoreDownscaling } from "./downscaling.js";
+import { choosePicks, type DownscaleView } from "./downscale-views.js";
 import type { ScoreRow } from "./rows.js";
 import type { SeepsClimate } from "./scores/seeps.js";
 import { digits } from "./table.js";
@@ -15,6 +16,8 @@ export interface DownscaleVerification {
   readonly scores: readonly ScoreRow[];
   readonly comparisons: readonly ScoreRow[];
   readonly baselines: readonly Pick<DownscaleBaseline, "name" | "description">[];
+  /** What a report draws, one a variable and coarse grid. */
+  readonly views: readonly DownscaleView[];
 }
 
 export interface VerifyDownscalingOptions {
@@ -31,6 +34,7 @@ export async function verifyDownscaling(options: VerifyDownscalingOptions): Prom
   const split = splitOf(pairs, config);
   const cells = cellsOf(pairs);
   const parts: DownscaleScores[] = [];
+  const views: DownscaleView[] = [];
   const baselines = new Map<string, DownscaleBaseline>();
   const total = pairs.coarse.length * split.test.length * (1 + pairs.targets.length);
   let done = 0;
@@ -56,32 +60,72 @@ export async function verifyDownscaling(options: VerifyDownscalingOptions): Prom
       for (const rival of rivals) baselines.set(rival.name, rival);
       const truth = (time: number) => part(fineAt(pairs, time));
       const isRain = fitted.positive[v];
-      parts.push(
-        scoreDownscaling({
-          variable,
-          region: pairs.coarse.length === 1 ? "all" : config.data.factors[k].join("x"),
-          times: split.test.length,
-          truth: (i) => truth(split.test[i]),
-          model: (i): Guess => {
-            const { mean, quantiles } = made[i];
-            return { mean: part(mean), members: quantiles.length > 0 ? quantiles.map(part) : [part(mean)] };
-          },
-          baselines: rivals.map((rival) => ({ ...rival, at: (i: number) => rival.at(split.test[i]) })),
-          weights: cellWeights(pairs.grid),
-          columns: pairs.grid.columns,
-          ...(isRain && { seeps: rainClimate(split.train.map(truth), config.downscale.dryUpTo) }),
-          fss: { threshold: topValue(split.train.map(truth)), windows: [1, 3, 5] },
-          onProgress: () => onProgress?.(++done, total),
-        }),
-      );
+      const units = pairs.targetUnits[v];
+      const region = pairs.coarse.length === 1 ? "all" : config.data.factors[k].join("x");
+      const threshold = topValue(split.train.map(truth));
+      const own = (i: number): Guess => {
+        const { mean, quantiles } = made[i];
+        return { mean: part(mean), members: quantiles.length > 0 ? quantiles.map(part) : [part(mean)] };
+      };
+      const others = rivals.map((rival) => ({ ...rival, at: (i: number) => rival.at(split.test[i]) }));
+      const scored = scoreDownscaling({
+        variable,
+        region,
+        times: split.test.length,
+        truth: (i) => truth(split.test[i]),
+        model: own,
+        baselines: others,
+        weights: cellWeights(pairs.grid),
+        columns: pairs.grid.columns,
+        ...(isRain && { seeps: rainClimate(split.train.map(truth), config.downscale.dryUpTo) }),
+        fss: { threshold, windows: [1, 3, 5] },
+        onProgress: () => onProgress?.(++done, total),
+      });
+      parts.push(scored);
+      const base = Math.max(0, fitted.base[v]);
+      const size = set.grid.latitudes.length * set.grid.longitudes.length;
+      views.push({
+        variable,
+        units,
+        region,
+        positive: isRain,
+        grid: pairs.grid,
+        coarse: {
+          name: pairs.predictors[base],
+          units: pairs.predictorUnits[base],
+          sameField: fitted.base[v] >= 0,
+          latitudes: set.grid.latitudes,
+          longitudes: set.grid.longitudes,
+        },
+        threshold,
+        shapes: scored.shapes,
+        truthQuantiles: scored.truthQuantiles,
+        picks: choosePicks(
+          scored.shapes,
+          bestRival(scored.rows),
+          (i) => ({
+            time: pairs.times[split.test[i]],
+            calendar: pairs.calendar,
+            coarse: coarseAt(pairs, set, split.test[i]).subarray(base * size, (base + 1) * size),
+            truth: truth(split.test[i]),
+          }),
+          [{ name: null, at: own }, ...others],
+        ),
+      });
     }
   }
   return {
     scores: parts.flatMap((p) => p.rows),
     comparisons: parts.flatMap((p) => p.comparisons),
     baselines: [...baselines.values()].map(({ name, description }) => ({ name, description })),
+    views,
   };
 }
+
+/** The baseline with the least RMSE. */
+const bestRival = (rows: readonly ScoreRow[]): string =>
+  rows.filter((r) => r.metric === "rmse" && r.baseline !== null).reduce((a, b) => (b.value < a.value ? b : a))
+    .baseline!;
 
 /** Each cell's share of dry times, and the amount two thirds of the wet ones stay below. */
 function rainClimate(fields: readonly Float32Array[], dryUpTo: number): SeepsClimate & { dryUpTo: number } {
@@ -110,7 +154,10 @@ function topValue(fields: readonly Float32Array[]): number {
 }
 
 /** One table a variable and grid: scores down, model and baselines across; `*` the best, `!` a difference that may be chance. */
-export function formatDownscaleScores({ scores, comparisons }: Omit<DownscaleVerification, "baselines">): string {
+export function formatDownscaleScores({
+  scores,
+  comparisons,
+}: Pick<DownscaleVerification, "scores" | "comparisons">): string {
   const groups = new Map<string, ScoreRow[]>();
   for (const row of scores) {
     const key = `${row.variable}, ${row.region === "all" ? "whole grid" : `from ${row.region}`}, ${row.n} times`;
@@ -163,5 +210,5 @@ export function downscaleTable({ scores }: Pick<DownscaleVerification, "scores">
 }
 
 /** Something to keep small. */
-const cost = (metric: string, value: number): number =>
+export const cost = (metric: string, value: number): number =>
   metric.startsWith("fss") ? -value : /bias$/.test(metric) ? Math.abs(value) : value;

@@ -15,6 +15,7 @@ import { type DownscaleBaseline, type Guess } from "../tasks/downscale/baselines
 import { blockLength, type Draw, drawBlocks, interval, resampledSums } from "./bootstrap.js";
 import type { ScoreRow } from "./rows.js";
 import { eventFractions, windowMean } from "./scores/fss.js";
+import { type DownscaleShape, quantilesOf, shapeOf } from "./downscale-shape.js";
 import { type SeepsClimate, seepsCosts, seepsSums } from "./scores/seeps.js";
 
 export interface DownscaleCase {
@@ -41,6 +42,10 @@ export interface DownscaleScores {
   /** Model less baseline, with intervals of the difference. */
   readonly comparisons: readonly ScoreRow[];
   readonly blockLength: number;
+  /** The model first, then the baselines. */
+  readonly shapes: readonly DownscaleShape[];
+  /** Of the truth, at `SHAPE_LEVELS`. */
+  readonly truthQuantiles: Float64Array;
 }
 
 /** Places of a row of sums. */
@@ -60,7 +65,8 @@ export function scoreDownscaling(given: DownscaleCase): DownscaleScores {
   });
   const stride = Math.ceil(finite.length / PERCENTILE_CELLS);
   const kept = finite.filter((_, k) => k % stride === 0);
-  const values: Float32Array[][] = forecasters.map(() => []); // [forecaster][time] of kept cells x members
+  const values: Float32Array[][] = forecasters.map(() => []); // [forecaster][time] of members x kept cells
+  const means: Float32Array[][] = forecasters.map(() => []); // [forecaster][time] of kept cells
   for (let k = 0; k < given.times; k++) {
     const truth = given.truth(k);
     truths.push(Float32Array.from(kept, (i) => truth[i]));
@@ -68,6 +74,7 @@ export function scoreDownscaling(given: DownscaleCase): DownscaleScores {
       const guess = at(k);
       sums[f].push(sumsOf(guess, truth, given));
       values[f].push(Float32Array.from(guess.members.flatMap((m) => kept.map((i) => m[i]))));
+      means[f].push(Float32Array.from(kept, (i) => guess.mean[i]));
     });
     given.onProgress?.(k + 1, given.times);
   }
@@ -108,7 +115,11 @@ export function scoreDownscaling(given: DownscaleCase): DownscaleScores {
       percentiles.map(({ own }) => own[part]),
       percentiles.map(({ draws }) => draws && Float64Array.from(draws, (d) => d[part])),
     );
-  return { rows, comparisons, blockLength: length };
+  const shapes = forecasters.map(({ name }, f) => {
+    const errors = Float64Array.from(sums[f], (r) => Math.sqrt(r[EE] / r[W]));
+    return shapeOf(name, errors, means[f], values[f], truths, given.fss.threshold);
+  });
+  return { rows, comparisons, blockLength: length, shapes, truthQuantiles: quantilesOf(truths) };
 }
 
 function additiveScores({ seeps, fss: { threshold, windows } }: DownscaleCase) {

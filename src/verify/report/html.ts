@@ -8,12 +8,11 @@ import { SCORES } from "../scores/index.js";
 import type { Score } from "../scores/sums.js";
 import { channelName } from "../table.js";
 import type { Verification } from "../verify.js";
-import { type Figure, firstRegion, scorecardFigures, scoreFigures, short } from "./figures.js";
+import { firstRegion, scorecardFigures, scoreFigures, short } from "./figures.js";
 import { headline } from "./headline.js";
 import { caseFigures, errorFigures, rivalFigures } from "./map-figures.js";
-import { SAVE_SCRIPT } from "./save-script.js";
+import { baseName, factList, grid, pageHtml, paragraph, section } from "./page.js";
 import { structureFigures } from "./structure-figures.js";
-import { STYLE } from "./style.js";
 import { escape, prettyUnits } from "./svg.js";
 import { breakdownTables, everyScore, keyTable, regionTable, stationTable } from "./tables.js";
 
@@ -87,44 +86,11 @@ export function reportHtml(
     section("Every score", everyScore(result)),
     section("How to read this", readingNotes(result)),
   ];
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escape(title)}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<main>
-${onceEach(body.join("\n"))}
-</main>
-<script>${SAVE_SCRIPT}</script>
-</body>
-</html>
-`;
-}
-
-/** Coastlines of maps of one frame are the same line: drawn once and used again, or they would be most of the page. */
-function onceEach(markup: string): string {
-  const known = new Map<string, string>();
-  return markup.replace(/<path class="coast"([^>]*)\/>/g, (line, attributes: string) => {
-    const before = known.get(attributes);
-    if (before) return `<use href="#${before}"/>`;
-    const id = `coast-${known.size}`;
-    known.set(attributes, id);
-    return line.replace("<path", `<path id="${id}"`);
-  });
+  return pageHtml(title, body);
 }
 
 const heading = ({ name, label, units }: { name: string; label: string; units: string }): string =>
   `${label}${label === name ? "" : ` (${name})`}${units ? `, ${prettyUnits(units)}` : ""}`;
-
-const section = (title: string, ...parts: readonly string[]): string =>
-  `<section><h2>${escape(title)}</h2>\n${parts.join("\n")}</section>`;
-const paragraph = (words: string): string => words && `<p class="evidence">${escape(words)}</p>`;
-const grid = (kind: string, figures: readonly Figure[]): string =>
-  `<div class="${kind}">${figures.map(({ name, svg }) => `<figure id="${name}">${svg}</figure>`).join("")}</div>`;
 
 function header(title: string, result: Verification): string {
   const { meta } = result;
@@ -152,13 +118,10 @@ function header(title: string, result: Verification): string {
 <p class="kicker">${escape(title)}</p>
 ${lead.map((claim) => `<h1>${escape(claim)}</h1>`).join("\n")}
 <p class="standfirst">${escape(headline(result, meta.variables[0].name).evidence)}</p>
-<dl>${facts.map(([term, words]) => `<div><dt>${term}</dt><dd>${escape(words)}</dd></div>`).join("")}</dl>
+${factList(facts)}
 ${meta.notes.map((note) => `<p class="note">${escape(note)}</p>`).join("\n")}
 </header>`;
 }
-
-/** Paths are long; the last part names the data. */
-const baseName = (path: string): string => path.replace(/[\\/]+$/, "").replace(/^.*[\\/]/, "");
 
 const WEIGHT_WORDS = {
   exact: "weighted by exact cell areas",

@@ -23,14 +23,27 @@ export interface ChartOptions {
   readonly xLabel?: string;
   /** Where it has its numbers; round leads unless said. */
   readonly xTicks?: readonly number[];
+  /** How a number there is written. */
+  readonly tickName?: (tick: number) => string;
+  /** What the strongest line is called. */
+  readonly own?: string;
   /** A line for what is perfect or no better than chance. */
   readonly mark?: number;
 }
 
 /** The horizontal axis is the lead in hours, unless `xLabel` says otherwise. */
 export function lineChart(options: ChartOptions): string {
-  const { title, yLabel, lines, fromZero = false, width = 520, height = 320, xLabel = "lead, hours" } = options;
-  const longest = Math.max(...lines.map((l) => (l.name ?? "forecast").length));
+  const {
+    title,
+    yLabel,
+    lines,
+    fromZero = false,
+    width = 520,
+    height = 320,
+    xLabel = "lead, hours",
+    own: ownName = "forecast",
+  } = options;
+  const longest = Math.max(...lines.map((l) => (l.name ?? ownName).length));
   const margin = { top: 50, right: 26 + 7.1 * longest, bottom: 40, left: 48 };
   const points = lines.flatMap((l) => l.points);
   const [x0, x1] = extent(points, (p) => p.x) as [number, number];
@@ -66,7 +79,10 @@ export function lineChart(options: ChartOptions): string {
         y2: height - margin.bottom + 5,
         stroke: MUTED,
       }),
-      label(x(tick), height - margin.bottom + 19, `${tick}`, { "text-anchor": "middle", fill: MUTED }),
+      label(x(tick), height - margin.bottom + 19, options.tickName?.(tick) ?? `${tick}`, {
+        "text-anchor": "middle",
+        fill: MUTED,
+      }),
     ].join(""),
   );
   const bands = lines.map((l, k) => {
@@ -123,7 +139,7 @@ export function lineChart(options: ChartOptions): string {
         stroke: strokeOf(name, k).colour,
         "stroke-width": 1,
       }),
-      label(width - margin.right + 15, places[i] + 4, name ?? "forecast", {
+      label(width - margin.right + 15, places[i] + 4, name ?? ownName, {
         fill: strokeOf(name, k).colour,
         "font-weight": name === null ? 700 : 500,
       }),

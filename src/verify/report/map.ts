@@ -1,13 +1,16 @@
 /** A map of one field: filled levels, coastlines, a graticule and a colour bar, as one SVG with the raster inside it. */
 import { extent, max, ticks } from "d3-array";
 import { geoGraticule, geoPath, geoProjection } from "d3-geo";
-import { interpolateRdBu, interpolateViridis, interpolateYlOrRd } from "d3-scale-chromatic";
+import { interpolateRdBu, interpolateViridis, interpolateYlGnBu, interpolateYlOrRd } from "d3-scale-chromatic";
 import { encode } from "fast-png";
 import { coastlines } from "./coastlines.js";
 import { el, figure, INK, label, MUTED, PAPER } from "./svg.js";
 
-/** `value`: a field (viridis). `difference`: about 0, blue below and red above. `size`: errors without sign, from 0. */
-export type MapKind = "value" | "difference" | "size";
+/**
+ * `value`: a field (viridis). `amount`: rain and its like, in steps of 1, 2 and 5, what is nearly none white. `difference`: about 0,
+ * blue below and red above. `size`: errors without sign, from 0.
+ */
+export type MapKind = "value" | "amount" | "difference" | "size";
 
 export interface Levels {
   /** Ascending; a colour for each gap between them. */
@@ -27,6 +30,11 @@ export function levelsFor(kind: MapKind, ...fields: readonly Float32Array[]): Le
     const thresholds = Array.from({ length: 2 * count + 1 }, (_, i) => (i - count) * step);
     return { thresholds, colours: gaps(thresholds, (t) => interpolateRdBu(0.94 - 0.88 * t)) };
   }
+  if (kind === "amount") {
+    const thresholds = [0, ...amountSteps(high)];
+    const colours = gaps(thresholds.slice(1), (t) => interpolateYlGnBu(0.12 + 0.88 * t));
+    return { thresholds, colours: ["#fbfaf4", ...colours] };
+  }
   const from = kind === "size" ? 0 : low;
   const steps = ticks(from, high > from ? high : from + 1, 12);
   const step = steps[1] - steps[0];
@@ -37,6 +45,14 @@ export function levelsFor(kind: MapKind, ...fields: readonly Float32Array[]): Le
     thresholds,
     colours: gaps(thresholds, kind === "size" ? (t) => interpolateYlOrRd(0.95 * t) : interpolateViridis),
   };
+}
+
+/** The last seven of ... 0.1, 0.2, 0.5, 1, 2, 5, ... that reach a value. */
+function amountSteps(reach: number): number[] {
+  const decade = Math.ceil(Math.log10(reach > 0 ? reach : 1));
+  const steps = [decade - 3, decade - 2, decade - 1, decade].flatMap((k) => [1, 2, 5].map((m) => m * 10 ** k));
+  const last = steps.findIndex((step) => step >= reach);
+  return steps.slice(Math.max(0, last - 6), last + 1).map((step) => Number(step.toPrecision(1)));
 }
 
 const gaps = (thresholds: readonly number[], colour: (t: number) => string): string[] =>
@@ -62,10 +78,12 @@ export interface MapOptions {
   readonly scattered?: boolean;
   readonly levels: Levels;
   readonly width?: number;
+  /** Each cell in one colour, as it is; bilinear between the centres where left out. */
+  readonly cells?: boolean;
 }
 
 export function map(options: MapOptions): string {
-  const { title, subtitle = "", units, field, latitudes, longitudes, levels, width = 360, scattered } = options;
+  const { title, subtitle = "", units, field, latitudes, longitudes, levels, width = 360, scattered, cells } = options;
   const frame = scattered ? frameAround(latitudes, longitudes) : frameOf(latitudes, longitudes);
   const margin = { top: subtitle ? 40 : 26, right: 8, bottom: 54, left: 34 };
   const inner = width - margin.left - margin.right;
@@ -124,7 +142,7 @@ export function map(options: MapOptions): string {
           width: inner,
           height: tall,
           preserveAspectRatio: "none",
-          href: raster(field, latitudes, levels, longitudes.length, Math.round(inner), Math.round(tall)),
+          href: raster(field, latitudes, levels, longitudes.length, Math.round(inner), Math.round(tall), cells),
         }),
     el("path", { d: path(graticule) ?? "", fill: "none", stroke: "#000", "stroke-width": 0.4, opacity: 0.25 }),
     el("path", {
@@ -228,7 +246,7 @@ function eastWest(longitude: number): string {
 
 const MISSING = [214, 214, 214];
 
-/** The field between cell centres bilinear, each pixel in the colour of its level, as a PNG data address. */
+/** The field between cell centres bilinear (or its cells), each pixel in the colour of its level, as a PNG data address. */
 function raster(
   field: Float32Array,
   latitudes: ArrayLike<number>,
@@ -236,18 +254,20 @@ function raster(
   columns: number,
   width: number,
   height: number,
+  cells = false,
 ): string {
   const rows = latitudes.length;
   const southFirst = rows > 1 && latitudes[1] > latitudes[0];
   const rgb = colours.map(rgbOf);
+  const place = (x: number, most: number) => clamp(cells ? Math.round(x) : x, most);
   const data = new Uint8Array(width * height * 3);
   for (let py = 0; py < height; py++) {
-    const down = clamp(((py + 0.5) / height) * rows - 0.5, rows - 1);
+    const down = place(((py + 0.5) / height) * rows - 0.5, rows - 1);
     const r = southFirst ? rows - 1 - down : down;
     const r0 = Math.floor(r);
     const r1 = Math.min(rows - 1, r0 + 1);
     for (let px = 0; px < width; px++) {
-      const c = clamp(((px + 0.5) / width) * columns - 0.5, columns - 1);
+      const c = place(((px + 0.5) / width) * columns - 0.5, columns - 1);
       const c0 = Math.floor(c);
       const c1 = Math.min(columns - 1, c0 + 1);
       const above = field[r0 * columns + c0] * (1 - (c - c0)) + field[r0 * columns + c1] * (c - c0);
@@ -278,17 +298,23 @@ function dataAddress(png: Uint8Array): string {
 function colourBar({ thresholds, colours }: Levels, units: string, x: number, y: number, width: number): string {
   const each = width / colours.length;
   const boxes = colours.map((fill, i) => el("rect", { x: x + i * each, y, width: each + 0.3, height: 9, fill }));
-  const most = Math.max(1, Math.ceil(thresholds.length / 7));
-  const zero = thresholds.findIndex((t) => Math.abs(t) < 1e-12);
   const step = thresholds[1] - thresholds[0];
+  const isEven = thresholds.every((t, i) => Math.abs(t - thresholds[0] - i * step) < 1e-6 * (1 + Math.abs(t)));
+  const most = isEven ? Math.max(1, Math.ceil(thresholds.length / 7)) : 1;
+  const zero = thresholds.findIndex((t) => Math.abs(t) < 1e-12);
   const decimals = Math.max(0, Math.min(6, -Math.floor(Math.log10(step) + 1e-9)));
   const numbers = thresholds.map((t, i) =>
     (i - Math.max(0, zero)) % most === 0
-      ? label(x + i * each, y + 20, (Math.abs(t) < 1e-12 ? 0 : t).toFixed(decimals).replace("-", "−"), {
-          "text-anchor": i === 0 ? "start" : i === thresholds.length - 1 ? "end" : "middle",
-          "font-size": 10,
-          fill: MUTED,
-        })
+      ? label(
+          x + i * each,
+          y + 20,
+          isEven ? (Math.abs(t) < 1e-12 ? 0 : t).toFixed(decimals).replace("-", "−") : `${t}`,
+          {
+            "text-anchor": i === 0 ? "start" : i === thresholds.length - 1 ? "end" : "middle",
+            "font-size": 10,
+            fill: MUTED,
+          },
+        )
       : "",
   );
   return [

@@ -19,8 +19,10 @@ export function squareChart(options: {
   readonly lines: readonly SquareLine[];
   /** How often the event happens: lines of no resolution. */
   readonly rate?: number;
+  /** What the strongest line is called. */
+  readonly own?: string;
 }): string {
-  const { title, subtitle, xLabel, yLabel, lines, rate } = options;
+  const { title, subtitle, xLabel, yLabel, lines, rate, own = "forecast" } = options;
   const [width, height, side] = [520, 400, 300];
   const [left, top] = [58, 52];
   const x = (p: number) => left + side * p;
@@ -83,7 +85,7 @@ export function squareChart(options: {
           "stroke-width": strokeWidth,
           "stroke-dasharray": dash,
         }),
-        label(left + side + 46, at + 4, name ?? "forecast", {
+        label(left + side + 46, at + 4, name ?? own, {
           fill: name === null ? FORECAST_COLOUR : colour,
           "font-weight": name === null ? 700 : 500,
           "font-size": 11,

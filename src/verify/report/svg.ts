@@ -47,6 +47,13 @@ const BASELINE_COLOURS: Readonly<Record<string, { colour: string; dash?: string 
   climatology: { colour: "#7d7d7d", dash: "2 3" },
   "damped-anomaly": { colour: "#009e73", dash: "10 3 2 3" },
   ridge: { colour: "#b8578f" },
+  truth: { colour: "#16212b", dash: "5 3" },
+  bilinear: { colour: "#d55e00" },
+  bicubic: { colour: "#d98a00", dash: "7 4" },
+  nearest: { colour: "#a0522d", dash: "3 3" },
+  "quantile-mapping": { colour: "#b8578f" },
+  "ridge-quantile-mapping": { colour: "#009e73" },
+  analogs: { colour: "#d55e00" },
 };
 const OTHERS = ["#56b4e9", "#a0522d", "#6a5acd"];
 
