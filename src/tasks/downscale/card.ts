@@ -55,7 +55,9 @@ export function downscaleCard(
         ? "It was shown each fine cell's own climate of the training period, so it serves this grid alone, and a climate like that period's."
         : "It serves other grids and factors, best those it was trained on.",
       "Cells are predicted one by one: their chances and quantiles are their own, and fields drawn from them would lack the weather's patterns.",
-      "What it gives need not add up to the coarse field it came from.",
+      downscale.conserve
+        ? "Its mean is the coarse field's over every coarse cell, right or wrong as that may be."
+        : "What it gives need not add up to the coarse field it came from.",
     ],
   };
 }

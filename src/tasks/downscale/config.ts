@@ -52,6 +52,8 @@ export const downscaleSchema = z.strictObject({
       meanWeight: z.number().nonnegative().default(0.5),
       /** Whether the network is shown each fine cell's own climate of the training period; it then belongs to that grid. */
       localClimate: z.boolean().default(true),
+      /** Whether the fine field's means over coarse cells are made the coarse field's. */
+      conserve: z.boolean().default(false),
     })
     .prefault({}),
   model: z.looseObject({ name: z.string() }).default({ name: "unet" }),
@@ -82,6 +84,11 @@ export const downscaleSchema = z.strictObject({
       patience: z.int().positive().default(5),
       /** Networks trained from different seeds; their mean is the result. */
       seeds: z.int().positive().default(1),
+      /**
+       * For short records: each network leaves another stretch of the training and validation times out, which chooses its best step,
+       * and all stretches together calibrate (Breiman 1996; Krogh and Vedelsby 1995).
+       */
+      crossFit: z.boolean().default(false),
     })
     .prefault({}),
   seed: z.int().nonnegative().default(0),

@@ -2,84 +2,25 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Dataset, memoryDataset } from "../../data/dataset.js";
+import { memoryDataset } from "../../data/dataset.js";
 import { openDataset } from "../../data/open.node.js";
 import { initialise } from "../../engine/parameters.js";
 import { openInline } from "../../engine/runtime.node.js";
 import type { Runtime } from "../../engine/runtime.js";
 import { float32, ndarray, toNumbers } from "../../tensor/ndarray.js";
-import { random } from "../../tensor/random.js";
 import { rectilinear } from "../../earth/regrid/index.js";
 import { fitDownscaleBaselines } from "./baselines.js";
-import { type DownscaleConfig, parseDownscaleConfig } from "./config.js";
 import { type FieldGrid, openFields } from "./fields.js";
 import { fitDownscaling } from "./fitted.js";
 import { coarseOf, writeDownscaled } from "./make.node.js";
 import { trainingNetwork } from "./network.js";
-import { areaMeans, cellsOf, coarseAt, fineAt, type Pairs, readPairs, splitOf } from "./pairs.js";
+import { areaMeans, cellsOf, coarseAt, fineAt, splitOf } from "./pairs.js";
 import { coarsened, interpolate, isAround, placesIn, refined, scaleFactors } from "./places.js";
 import { createPredictor, type DownscaleModel, rainQuantiles } from "./predict.js";
 import { openDownscaleRun, trainDownscaleRun } from "./run.node.js";
+import { COLUMNS, fineDataset, pairsFor, ROWS, settings } from "./testing.js";
 
 const HOUR = 3_600_000;
-const [ROWS, COLUMNS, TIMES] = [16, 24, 120];
-
-/** Weather that a hill sharpens: smooth waves that move, lifted where the ground is high. */
-function fineDataset(variable = "t", rain = false): Dataset {
-  const rng = random(3);
-  const [latitudes, longitudes] = [
-    Array.from({ length: ROWS }, (_, i) => 50 - 0.25 * i),
-    Array.from({ length: COLUMNS }, (_, j) => 0.25 * j),
-  ];
-  const hill = (i: number, j: number) => Math.exp(-((i - 6) ** 2 + (j - 9) ** 2) / 6);
-  const data = new Float32Array(TIMES * ROWS * COLUMNS);
-  for (let t = 0; t < TIMES; t++) {
-    const [a, b] = [rng.normal(), rng.normal()];
-    for (let i = 0; i < ROWS; i++)
-      for (let j = 0; j < COLUMNS; j++) {
-        const wave = 280 + 3 * a * Math.sin(j / 8 + t / 5) + 3 * b * Math.cos(i / 7) - (6 + a) * hill(i, j);
-        data[(t * ROWS + i) * COLUMNS + j] = rain ? Math.max(0, (wave - 280) * (1 + hill(i, j))) : wave;
-      }
-  }
-  const axis = (dim: string, values: number[], units: string) => ({
-    [dim]: { dims: [dim], data: ndarray("float64", [values.length], Float64Array.from(values)), attrs: { units } },
-  });
-  return memoryDataset({
-    ...axis(
-      "time",
-      Array.from({ length: TIMES }, (_, t) => t),
-      "hours since 2020-01-01",
-    ),
-    ...axis("latitude", latitudes, "degrees_north"),
-    ...axis("longitude", longitudes, "degrees_east"),
-    [variable]: {
-      dims: ["time", "latitude", "longitude"],
-      data: float32([TIMES, ROWS, COLUMNS], data),
-      attrs: { units: rain ? "mm" : "K" },
-    },
-  });
-}
-
-const settings = (over: Record<string, unknown> = {}): DownscaleConfig =>
-  parseDownscaleConfig({
-    task: "downscale",
-    data: { fine: { path: "fine" }, factors: [[4, 4]] },
-    model: { name: "edsr", width: 8, depth: 2 },
-    training: {
-      steps: 40,
-      batch: 4,
-      microBatch: 4,
-      validateEvery: 20,
-      validationSamples: 8,
-      learningRate: 0.005,
-      warmup: 5,
-    },
-    ...over,
-  });
-
-const pairsFor = (config: DownscaleConfig, dataset = fineDataset()): Promise<Pairs> =>
-  readPairs(config, () => Promise.resolve(dataset));
-
 let runtime: Runtime;
 let folder: string;
 beforeAll(async () => {

@@ -14,7 +14,7 @@ import { guessMaps } from "./heads.js";
 import { interpolate, placesIn, type Places, scaleFactors, type Window } from "./places.js";
 
 /** Rain that an interpolated amount of none stands for, so that its logarithm is finite. */
-const TRACE = 1e-3;
+export const TRACE = 1e-3;
 
 /** Numbers of the calendar vector: season (4), hour (4). */
 export const CALENDAR = 8;

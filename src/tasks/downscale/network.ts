@@ -12,6 +12,7 @@ import { float32 } from "../../tensor/ndarray.js";
 import type { DownscaleConfig } from "./config.js";
 import { CALENDAR, placeMaps } from "./features.js";
 import type { Fitted } from "./fitted.js";
+import type { DownscaleModel } from "./predict.js";
 import { guessMaps, headChannels, type HeadOutput, writeHead } from "./heads.js";
 
 export interface NetworkShape {
@@ -36,65 +37,105 @@ export function trainingNetwork(
   const graph = new Graph(`downscale-${config.model.name}`);
   const parameters = scope(graph);
   const dropout = feedDropout(graph);
-  const head = write(graph, parameters, config, fitted, shape, options.dropout ? dropout : undefined);
+  const inputs = graphInputs(graph, config, fitted, shape);
+  const net = writeNetwork(parameters, config, fitted, inputs, options.dropout ? dropout : undefined);
+  const head = writeHead(config, fitted, net, inputs.guess);
   const maps = [shape.batch, fitted.targets.length, shape.rows, shape.columns];
   const loss = head.loss(graph.input("truth", "float32", maps), graph.input("weight", "float32", maps));
   return { parameters, loss, dropout };
 }
 
-/** A trained network as the bytes of an ONNX file, its parameters inside. */
+/** One trained network on interpolated predictors as the bytes of an ONNX file, its parameters inside. */
 export function downscaleModel(
   parameters: Parameters,
-  config: DownscaleConfig,
-  fitted: Fitted,
+  { config, fitted, calibration }: Omit<DownscaleModel, "members">,
   shape: NetworkShape,
-  metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
   const graph = new Graph(`downscale-${config.model.name}`);
-  const { outputs } = write(graph, scope(graph), config, fitted, shape);
+  const inputs = graphInputs(graph, config, fitted, shape);
+  const net = writeNetwork(scope(graph), config, fitted, inputs);
+  const outputs = calibratedOutputs({ config, fitted, calibration }, net, inputs.guess);
   for (const [name, tensor] of Object.entries(outputs)) graph.output(name, tensor);
-  return exportOnnx(graph, { parameters, metadata });
+  return exportOnnx(graph, { parameters });
 }
 
-function write(
+/** What the network and its head are given, all on the fine cells but the context; physical units. */
+export interface NetworkInputs {
+  /** [batch, predictor, row, column], interpolated. */
+  readonly predictors: Tensor;
+  /** [batch, map, row, column] and [batch, guess map x target, row, column]. */
+  readonly place: Tensor;
+  readonly guess: Tensor;
+  /** [batch, CALENDAR] */
+  readonly calendar: Tensor;
+  /** The coarse predictors as they are, [batch, predictor, row, column]; asked for by networks that see the whole domain. */
+  readonly context: () => Tensor;
+}
+
+function graphInputs(
   graph: Graph,
-  p: Scope,
   config: DownscaleConfig,
   fitted: Fitted,
   { batch, rows, columns }: NetworkShape,
-  dropout?: FedDropout,
-): HeadOutput {
-  const { architecture, settings } = resolveDownscale(config.model);
+): NetworkInputs {
+  const maps = (name: string, count: number) => graph.input(name, "float32", [batch, count, rows, columns]);
   const predictors = fitted.predictors.length;
-  const raw = graph.input("predictors", "float32", [batch, predictors, rows, columns]);
-  const place = graph.input("place", "float32", [batch, placeMaps(config, fitted), rows, columns]);
-  const guess = graph.input("guess", "float32", [batch, guessMaps(config) * fitted.targets.length, rows, columns]);
-  const calendar = graph.input("calendar", "float32", [batch, CALENDAR]);
+  const { latitudes, longitudes } = fitted.coarse;
+  return {
+    predictors: maps("predictors", predictors),
+    place: maps("place", placeMaps(config, fitted)),
+    guess: maps("guess", guessMaps(config) * fitted.targets.length),
+    calendar: graph.input("calendar", "float32", [batch, CALENDAR]),
+    context: () => graph.input("context", "float32", [batch, predictors, latitudes.length, longitudes.length]),
+  };
+}
+
+/** The network's maps, [batch, head channel x target, row, column]. */
+export function writeNetwork(
+  p: Scope,
+  config: DownscaleConfig,
+  fitted: Fitted,
+  inputs: NetworkInputs,
+  dropout?: FedDropout,
+): Tensor {
+  const { architecture, settings } = resolveDownscale(config.model);
+  const { graph } = inputs.predictors;
+  const predictors = fitted.predictors.length;
   const constant = (shape: number[], values: ArrayLike<number>) => graph.constant(float32(shape, values));
   const normalised = div(
-    sub(logged(raw, fitted.logged), constant([1, predictors, 1, 1], fitted.mean)),
+    sub(logged(inputs.predictors, fitted.logged), constant([1, predictors, 1, 1], fitted.mean)),
     constant([1, predictors, 1, 1], fitted.deviation),
   );
-  const net = architecture.write(
+  return architecture.write(
     p,
     {
-      fields: concat([normalised, place], 1),
-      condition: calendar,
+      fields: concat([normalised, inputs.place], 1),
+      condition: inputs.calendar,
       context: () => {
-        const { latitudes, longitudes } = fitted.coarse;
-        const shape = [predictors, latitudes.length, longitudes.length];
-        const coarse = logged(graph.input("context", "float32", [batch, ...shape]), fitted.logged);
-        return div(
-          sub(coarse, constant([1, ...shape], fitted.context.mean)),
-          constant([1, ...shape], fitted.context.deviation),
-        );
+        const coarse = logged(inputs.context(), fitted.logged);
+        const shape = [1, ...coarse.shape.slice(1)];
+        return div(sub(coarse, constant(shape, fitted.context.mean)), constant(shape, fitted.context.deviation));
       },
       channels: headChannels(config) * fitted.targets.length,
       dropout,
     },
     settings,
   );
-  return writeHead(config, fitted, net, guess);
+}
+
+/** The head's fields from the network's maps, these multiplied by the weights of the calibration. */
+export function calibratedOutputs(
+  { config, fitted, calibration }: Omit<DownscaleModel, "members">,
+  net: Tensor,
+  guess: Tensor,
+): HeadOutput["outputs"] {
+  if (!calibration) return writeHead(config, fitted, net, guess).outputs;
+  const weighted = (weights: readonly number[]) => {
+    const each = Array.from({ length: net.shape[1] }, (_, c) => weights[c % weights.length]); // [map x target]
+    return writeHead(config, fitted, mul(net, net.graph.constant(float32([1, each.length, 1, 1], each))), guess)
+      .outputs;
+  };
+  return { ...weighted(calibration.distribution), mean: weighted(calibration.mean).mean };
 }
 
 /** ln(1 + x) of the channels that are amounts, the others as they are. */

@@ -231,3 +231,14 @@ export function splitOf({ times, calendar }: Pick<Pairs, "times" | "calendar">, 
 }
 
 type Periods = NonNullable<DownscaleConfig["data"]["train"]>;
+
+/** What one of the run's networks (from 1) learns from and is chosen on. */
+export function memberSplit(split: Split, { training }: DownscaleConfig, member: number): Omit<Split, "test"> {
+  const { seeds, crossFit } = training;
+  if (!crossFit) return split;
+  if (seeds < 2)
+    throw new UsageError("training.crossFit leaves another part out for each network; set training.seeds to 2 or more");
+  const all = [...split.train, ...split.validation].sort((a, b) => a - b);
+  const isOut = (k: number) => Math.floor((k * seeds) / all.length) === member - 1;
+  return { train: all.filter((_, k) => !isOut(k)), validation: all.filter((_, k) => isOut(k)) };
+}

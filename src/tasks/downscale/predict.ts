@@ -11,8 +11,11 @@ import type { Parameters } from "../../engine/parameters.js";
 import type { Runtime, Session } from "../../engine/runtime.js";
 import { UsageError } from "../../errors.js";
 import { resolveDownscale } from "../../models/downscale.js";
+import type { Calibration } from "./calibration.js";
+import { type Conserve, conservation, conserved } from "./conserve.js";
 import { type DownscaleConfig, levelsOf } from "./config.js";
 import { cellIndex, type Setting, sampleFeeds, type WindowFeatures, windowFeatures } from "./features.js";
+import type { FieldGrid } from "./fields.js";
 import type { Fitted } from "./fitted.js";
 import { gammaQuantile, logGamma } from "./gamma.js";
 import { downscaleModel } from "./network.js";
@@ -23,6 +26,8 @@ export interface DownscaleModel {
   readonly fitted: Fitted;
   /** Parameters of each network of the run. */
   readonly members: readonly Parameters[];
+  /** How far the networks' corrections are believed; wholly where left out. */
+  readonly calibration?: Calibration;
 }
 
 /** Fields of one time over a tile's inside. */
@@ -51,9 +56,7 @@ export interface Predictor {
 
 export async function createPredictor(runtime: Runtime, model: DownscaleModel, setting: Setting): Promise<Predictor> {
   const { config, fitted } = model;
-  const { architecture, settings } = resolveDownscale(config.model);
-  const [reach, stride] = [architecture.reach(settings), architecture.stride(settings)];
-  const around = isAround(setting.fine);
+  const conserve = config.downscale.conserve ? conservationOf(model, setting) : undefined;
   const sessions = new Map<string, Session[]>();
   const load = async (rows: number, columns: number): Promise<Session[]> => {
     const key = `${rows} x ${columns}`;
@@ -61,14 +64,16 @@ export async function createPredictor(runtime: Runtime, model: DownscaleModel, s
     if (found) return found;
     const made: Session[] = [];
     for (const parameters of model.members)
-      made.push(await runtime.load(downscaleModel(parameters, config, fitted, { batch: 1, rows, columns })));
+      made.push(await runtime.load(downscaleModel(parameters, model, { batch: 1, rows, columns })));
     sessions.set(key, made);
     return made;
   };
   let last: WindowFeatures | undefined;
   return {
-    tiles: (size) => tilesOf(setting.fine, { reach, stride, around, size }),
+    tiles: (size) => tilesOf(model, setting.fine, size),
     async predict({ inside, window }, coarse, times) {
+      if (conserve && (inside.rows < setting.fine.rows || inside.columns < setting.fine.columns))
+        throw new UsageError("downscale.conserve needs the whole field at once; leave --tile out, or set it to false");
       const networks = await load(window.rows, window.columns);
       if (!last || !sameWindow(last.window, window)) last = windowFeatures(config, fitted, setting, window);
       // Cells that had no truth in training (sea, for a record of land) have no value
@@ -79,7 +84,8 @@ export async function createPredictor(runtime: Runtime, model: DownscaleModel, s
         const each: FineFields[] = [];
         for (const session of networks)
           each.push(fieldsOf(await session.run(feeds), config, fitted, inside, window, empty));
-        out.push(meanOf(each));
+        const made = meanOf(each);
+        out.push(conserve ? conserved(conserve, fitted, made, field) : made);
       }
       return out;
     },
@@ -89,14 +95,26 @@ export async function createPredictor(runtime: Runtime, model: DownscaleModel, s
   };
 }
 
+/** Refuses what has no coarse field of its own to keep. */
+function conservationOf({ fitted }: DownscaleModel, { coarse, fine }: Setting): Conserve {
+  fitted.targets.forEach((target, v) => {
+    const base = fitted.base[v];
+    if (base < 0 || fitted.targetUnits[v] !== fitted.predictorUnits[base])
+      throw new UsageError(
+        `downscale.conserve: there is no coarse field of '${target}' in '${fitted.targetUnits[v]}' whose means could be kept; set it to false`,
+      );
+  });
+  return conservation(coarse, fine);
+}
+
 const sameWindow = (a: Window, b: Window): boolean =>
   a.row === b.row && a.column === b.column && a.rows === b.rows && a.columns === b.columns;
 
 /** Tiles whose windows begin at multiples of the stride and reach as far beyond the inside as the network sees. */
-function tilesOf(
-  fine: { rows: number; columns: number },
-  { reach, stride, around, size }: { reach: number; stride: number; around: boolean; size?: number },
-): Tile[] {
+export function tilesOf({ config }: Pick<DownscaleModel, "config">, fine: FieldGrid, size?: number): Tile[] {
+  const { architecture, settings } = resolveDownscale(config.model);
+  const [reach, stride] = [architecture.reach(settings), architecture.stride(settings)];
+  const around = isAround(fine);
   if (size === undefined && !around) return [{ inside: wholeOf(fine), window: wholeOf(fine) }];
   if (reach === Infinity) {
     if (size === undefined) return [{ inside: wholeOf(fine), window: wholeOf(fine) }];
@@ -125,7 +143,7 @@ function tilesOf(
 }
 
 /** By target and cell of a window, whether the training period never had a value there; undefined where that is not known. */
-function emptyCells(
+export function emptyCells(
   { downscale }: DownscaleConfig,
   { local, targets, grid }: Fitted,
   inside: Window,

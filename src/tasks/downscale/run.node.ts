@@ -1,4 +1,5 @@
 /** A downscaling run on disk: the files of a forecasting run, with `normalisation.safetensors` of its own and a `task` in `config.yaml`. */
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { parse } from "yaml";
@@ -12,14 +13,16 @@ import { checkpointStore, openLog, readParameters, trainedMembers } from "../for
 import type { TrainEvent } from "../fit.js";
 import { type CardFacts, type CardTable, cardText } from "../card.js";
 import { costCounter } from "../cost.node.js";
+import { type Calibration, fitCalibration } from "./calibration.js";
 import { downscaleCard } from "./card.js";
 import { type DownscaleConfig, parseDownscaleConfig } from "./config.js";
 import { fitDownscaling, type Fitted, packFitted, unpackFitted } from "./fitted.js";
-import { downscaleModel } from "./network.js";
 import { type Pairs, readPairs, splitOf } from "./pairs.js";
 import type { DownscaleModel } from "./predict.js";
+import { portableDownscaling } from "./portable.js";
 import { trainDownscaling } from "./train.js";
 
+const CALIBRATION = "calibration.json";
 const file = (run: string, name: string): string => path.join(run, name);
 const member = (stem: string, k: number, ending: string): string => `${stem}${k === 1 ? "" : `-${k}`}.${ending}`;
 
@@ -55,23 +58,31 @@ export async function trainDownscaleRun(options: TrainDownscaleRunOptions): Prom
     onEvent?.(event);
   }
   const members = await trainedMembers(run, config);
-  const { rows, columns } = pairs.grid;
-  const { metadata } = packFitted(fitted);
-  for (const [k, parameters] of members.entries()) {
-    const onnx = downscaleModel(parameters, config, fitted, { batch: 1, rows, columns }, metadata);
-    await writeWhole(file(run, member("model", k + 1, "onnx")), onnx);
+  const calibration = await fitCalibration(runtime, { config, fitted, members }, pairs);
+  await writeWhole(file(run, CALIBRATION), JSON.stringify(calibration));
+  const model = { config, fitted, members, calibration };
+  for (const [k, parameters] of members.entries())
     await writeWhole(file(run, member("params", k + 1, "safetensors")), encodeSafetensors(parameters));
+  for (const [k, { grid }] of pairs.coarse.entries()) {
+    const setting = { coarse: grid, fine: pairs.grid, mapValues: pairs.mapValues };
+    await writeWhole(file(run, member("model", k + 1, "onnx")), portableDownscaling(model, setting));
   }
-  const model = { config, fitted, members };
   await writeWhole(file(run, "cost.json"), JSON.stringify(await cost()));
   await writeCard(run, model, pairs);
   return model;
 }
 
-/** `card.md`, with the scores on the test period where there are some. */
-export async function writeCard(run: string, model: DownscaleModel, pairs: Pairs, scores?: CardTable): Promise<void> {
+/** Writes `card.md`, with the scores on the test period where there are some; returns what stands in it. */
+export async function writeCard(
+  run: string,
+  model: DownscaleModel,
+  pairs: Pairs,
+  scores?: CardTable,
+): Promise<CardFacts> {
   const cost = JSON.parse(await readFile(file(run, "cost.json"), "utf8")) as CardFacts["cost"];
-  await writeWhole(file(run, "card.md"), cardText(downscaleCard(model, pairs, cost, scores)));
+  const facts = downscaleCard(model, pairs, cost, scores);
+  await writeWhole(file(run, "card.md"), cardText(facts));
+  return facts;
 }
 
 export async function readDownscaleConfig(run: string): Promise<DownscaleConfig> {
@@ -106,5 +117,7 @@ export async function openDownscaleRun(run: string): Promise<DownscaleModel> {
   const members = [];
   for (let k = 1; k <= config.training.seeds; k++)
     members.push(await readParameters(file(run, member("params", k, "safetensors"))));
-  return { config, fitted, members };
+  const name = file(run, CALIBRATION);
+  const calibration = existsSync(name) ? (JSON.parse(await readFile(name, "utf8")) as Calibration) : undefined; // runs of before there was one
+  return { config, fitted, members, calibration };
 }

@@ -14,7 +14,7 @@ import type { DownscaleConfig } from "./config.js";
 import { cellIndex, type Sample, sampleFeeds, type WindowFeatures, windowFeatures } from "./features.js";
 import { cellWeights, type Fitted } from "./fitted.js";
 import { trainingNetwork } from "./network.js";
-import { cellsOf, coarseAt, fineAt, type Pairs, splitOf } from "./pairs.js";
+import { cellsOf, coarseAt, fineAt, memberSplit, type Pairs, splitOf } from "./pairs.js";
 import type { Window } from "./places.js";
 
 export interface TrainDownscalingOptions {
@@ -41,10 +41,11 @@ export async function* trainDownscaling(options: TrainDownscalingOptions): Async
   const size = whole
     ? { rows: grid.rows, columns: grid.columns }
     : { rows: Math.min(training.crop[0], grid.rows), columns: Math.min(training.crop[1], grid.columns) };
-  const split = splitOf(pairs, config);
+  const periods = splitOf(pairs, config);
   const sampler = createSampler(pairs, config, fitted, size);
   const shape = { batch: training.microBatch, ...size };
   for (let member = 1; member <= training.seeds; member++) {
+    const split = memberSplit(periods, config, member);
     const rng = random(config.seed).split(`member ${member}`);
     const learner = trainingNetwork(config, fitted, shape, { dropout: true });
     const evaluation = trainingNetwork(config, fitted, shape, { dropout: false });
@@ -54,7 +55,7 @@ export async function* trainDownscaling(options: TrainDownscalingOptions): Async
         draw,
         amounts,
       );
-    // The same for every network of a run
+    // The same for every network of a run, unless each has times of its own
     const chosen = random(config.seed).split("validation");
     const validation = Array.from({ length: Math.ceil(training.validationSamples / training.microBatch) }, () =>
       batch(chosen, split.validation, 1),
