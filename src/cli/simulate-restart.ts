@@ -4,7 +4,7 @@ import { writeWhole } from "../data/files.node.js";
 import { DataError, UsageError } from "../errors.js";
 import type { Saved } from "../simulator/atmosphere.js";
 import { MOIST_ONLY, type SimulationConfig } from "../simulator/config.js";
-import { decodeRestart, encodeRestart } from "../simulator/restart.js";
+import { decodeRestart, encodeRestart, restepped } from "../simulator/restart.js";
 import { atmosphereConfig, type AtmosphereFlags } from "./simulate-options.js";
 
 export const writeRestart = (file: string, config: SimulationConfig, saved: Saved): Promise<void> =>
@@ -18,11 +18,11 @@ export async function readRestart(file: string): Promise<{ config: SimulationCon
 }
 
 /** What may change at a restart without the saved state losing its meaning: forcings and physics, not grids and clocks. */
-const MAY_CHANGE = ["co2", "sensitivity", "slabDepth", "perturbedPhysics", "diurnal", "seasonal"] as const;
+const MAY_CHANGE = ["step", "co2", "sensitivity", "slabDepth", "perturbedPhysics", "diurnal", "seasonal"] as const;
 
 /**
  * The atmosphere that flags ask for and, with `--restart`, the state it goes on from: its configuration is then that of the file,
- * changed only where that makes sense (another path of CO2, say).
+ * changed only where that makes sense (another path of CO2, say, or a shorter step after a blow-up).
  */
 export async function startingPoint(
   flags: AtmosphereFlags & { restart?: string },
@@ -39,7 +39,11 @@ export async function startingPoint(
       throw new UsageError(
         `${flags.restart} was made with another ${key} (${String(config[key])}): leave that option out, or start afresh without --restart`,
       );
-  return { config: { ...config, ...given }, restart: saved };
+  const { step = config.step } = given;
+  return {
+    config: { ...config, ...given },
+    restart: step === config.step ? saved : restepped(saved, { from: config.step, to: step }),
+  };
 }
 
 /** Refuses what the model would not listen to. */

@@ -24,7 +24,7 @@ export {
   USUAL_FLAWS,
 } from "./network.js";
 export { orographyFrom } from "./orography-file.js";
-export { decodeRestart, encodeRestart, perturbed } from "./restart.js";
+export { decodeRestart, encodeRestart, perturbed, restepped } from "./restart.js";
 export {
   atmosphere,
   attributes,

@@ -1,5 +1,5 @@
 /** Restart files: the state of a run as safetensors, from which it goes on bit for bit. */
-import { DataError } from "../errors.js";
+import { DataError, UsageError } from "../errors.js";
 import { ndarray } from "../tensor/ndarray.js";
 import { random } from "../tensor/random.js";
 import { decodeSafetensors, encodeSafetensors } from "../tensor/safetensors.js";
@@ -71,4 +71,22 @@ export function perturbed(saved: Saved, { seed, amplitude }: { seed: number; amp
     arrays[name] = arrays[name].map((value) => value * (1 + amplitude * draw.normal()));
   }
   return { ...saved, arrays };
+}
+
+/**
+ * The same state for a run with another step (seconds): the time level before is brought to the new step's distance along the line
+ * between both. A remedy for a run that blew up; such a run is no longer the unbroken one bit for bit.
+ */
+export function restepped(saved: Saved, { from, to }: { from: number; to: number }): Saved {
+  const steps = (saved.steps * from) / to;
+  if (!Number.isInteger(steps))
+    throw new UsageError(
+      `the state after ${saved.steps * from} s lies between two steps of ${to} s: take a step that divides it`,
+    );
+  const { now, before } = saved.arrays;
+  return {
+    ...saved,
+    steps,
+    arrays: { ...saved.arrays, before: before.map((value, i) => now[i] + ((value - now[i]) * to) / from) },
+  };
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { memoryDataset, variable } from "../data/dataset.js";
 import { ndarray } from "../tensor/ndarray.js";
 import { checkCo2, co2At, growingCo2, parseCo2Table } from "./co2.js";
+import type { Atmosphere } from "./atmosphere.js";
 import { simulationConfig } from "./config.js";
 import { describeGrowth, errorGrowth, ensemble } from "./experiments.js";
 import { byOwner, observe, observingNetwork, USUAL_FLAWS } from "./network.js";
@@ -18,7 +19,7 @@ import { startAtRest } from "./dry.js";
 import { EARTH } from "./planet.js";
 import { defaultHalfLevels, sigmaLevels } from "./levels.js";
 import { orographyFrom } from "./orography-file.js";
-import { decodeRestart, encodeRestart, perturbed } from "./restart.js";
+import { decodeRestart, encodeRestart, perturbed, restepped } from "./restart.js";
 import { atmosphere, simulate, simulateDataset, type Snapshot } from "./simulate.js";
 import { BlowUpError } from "./stability.js";
 import { sphericalTransform } from "./transform.js";
@@ -222,6 +223,28 @@ describe("a run that blows up", () => {
     expect(error).toBeInstanceOf(BlowUpError);
     expect((error as BlowUpError).message).toMatch(/blew up in step \d+ .* at level \d/);
     expect((error as BlowUpError).lastGood?.arrays["now"].every(Number.isFinite)).toBe(true);
+  });
+});
+
+describe("a shorter step", () => {
+  it("goes on from a state of a longer one along the same weather", () => {
+    const config = simulationConfig({ ...SHORT, truncation: 15, step: 2700 });
+    const day = (step: number): number => 86_400 / step;
+    const field = (air: Atmosphere): Float32Array => air.fields(["temperature"], [500])["temperature"];
+    const long = atmosphere(config);
+    for (let s = 0; s < 12 * day(2700); s++) long.step();
+    const saved = long.save();
+    const start = field(long);
+    const short = atmosphere({ ...config, step: 1350 });
+    short.restore(restepped(saved, { from: 2700, to: 1350 }));
+    expect(short.steps).toBe(12 * day(1350));
+    for (let s = 0; s < day(2700) / 2; s++) long.step();
+    for (let s = 0; s < day(1350) / 2; s++) short.step();
+    const [a, b] = [field(long), field(short)];
+    const apart = (x: Float32Array): number => Math.sqrt(a.reduce((sum, t, p) => sum + (t - x[p]) ** 2, 0) / a.length);
+    // Time differencing alone sets half a day apart by a twentieth of what the weather itself did.
+    expect(apart(b)).toBeLessThan(0.1 * apart(start));
+    expect(() => restepped(saved, { from: 2700, to: 1999 })).toThrow(/lies between two steps of 1999 s/);
   });
 });
 
