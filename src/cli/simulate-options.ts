@@ -5,7 +5,7 @@ import { openDataset } from "../data/open.node.js";
 import { DataError, UsageError } from "../errors.js";
 import { abruptCo2, type Co2Table, growingCo2, parseCo2Table } from "../simulator/co2.js";
 import type { SimulationConfig } from "../simulator/config.js";
-import { orographyFrom } from "../simulator/orography-file.js";
+import { landFrom, orographyFrom } from "../simulator/surface-file.js";
 import { numeric } from "./options.js";
 
 /** What a command line says of an atmosphere; what it does not say is undefined. */
@@ -37,7 +37,10 @@ export const withAtmosphere = (command: Command): Command =>
     .option("--seed <n>", "of the first perturbation (default: 0)", numeric)
     .option("--start <date>", "first day (default: 2001-01-01)")
     .option("--spinup <days>", "days run before and thrown away (default: 60)", numeric)
-    .option("--land <which>", "none or idealised continents (moist)")
+    .option(
+      "--land <which>",
+      "none, idealised continents, or a dataset of shares of land: land.nc or land.nc:lsm (moist)",
+    )
     .option(
       "--orography <which>",
       "none, idealised, or a dataset of heights on a global grid: heights.nc or heights.nc:z",
@@ -71,8 +74,8 @@ export async function atmosphereConfig(flags: AtmosphereFlags): Promise<Partial<
     seed: flags.seed,
     start: flags.start,
     spinupDays: flags.spinup,
-    land: flags.land as SimulationConfig["land"] | undefined,
-    orography: await orographyOf(flags.orography, truncation ?? 21),
+    land: await mapOf(flags.land, "land", { truncation, read: landFrom }),
+    orography: await mapOf(flags.orography, "orography", { truncation, read: orographyFrom }),
     co2: flags.co2 === undefined ? undefined : await co2Of(flags.co2, flags.start),
     slabDepth: flags.slabDepth,
     sensitivity: flags.sensitivity,
@@ -83,15 +86,21 @@ export async function atmosphereConfig(flags: AtmosphereFlags): Promise<Partial<
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
-async function orographyOf(
+/** none, idealised, or a map from a file. */
+async function mapOf(
   text: string | undefined,
-  truncation: number,
-): Promise<SimulationConfig["orography"] | undefined> {
+  what: string,
+  { truncation = 21, read }: { truncation?: number; read: typeof orographyFrom },
+): Promise<"none" | "idealised" | Float64Array | undefined> {
   if (text === undefined || text === "none" || text === "idealised") return text;
   const [, location, name] = /^(.*?)(?::([A-Za-z_]\w*))?$/.exec(text)!;
-  const dataset = await openDataset(location);
+  const dataset = await openDataset(location).catch((cause: unknown) => {
+    throw new DataError(location, `no ${what} can be read there: give none, idealised or a dataset on a global grid`, {
+      cause,
+    });
+  });
   try {
-    return await orographyFrom(dataset, { truncation, name });
+    return await read(dataset, { truncation, name });
   } finally {
     await dataset.close();
   }

@@ -113,7 +113,7 @@ describe("foehn simulate", () => {
     await heights(60);
     const refused = await foehn(`${SMALL} --orography heights.zarr:z --days 0.5 --out hills.zarr`);
     expect(refused.code).toBe(1);
-    expect(refused.said).toMatch(/does not span the globe: give heights for all latitudes/);
+    expect(refused.said).toMatch(/does not span the globe: give a map for all latitudes/);
   });
 
   it("after a blow-up says step, level and CFL number or that the wind is none, and keeps the last sound state", async () => {
@@ -137,7 +137,10 @@ describe("foehn simulate", () => {
     [`${SMALL} --step 5000 --out x.zarr`, /does not divide the output interval|Coriolis/],
     ["simulate --truncation T63 --step 3600 --out x.zarr", /unstable at T63.* take \d+ s or less/],
     ["simulate --truncation fine --out x.zarr", /truncation 'fine' is not known: write T21/],
-    ["simulate --model moist --land everywhere --out x.zarr", /land 'everywhere' is not known: take one of none/],
+    [
+      "simulate --model moist --land everywhere --out x.zarr",
+      /everywhere: no land can be read there: give none, idealised or a dataset/,
+    ],
     ["simulate --co2 560 --out x.zarr", /co2 means nothing to the dry model: leave it out, or take --model moist/],
     [`${SMALL} --co2 -5 --out x.zarr`, /CO2 of -5 ppm is not possible/],
     ["simulate error-growth --days 1", /growth over 1 days cannot be measured/],

@@ -108,26 +108,31 @@ export function lineSvg(
   ].join("\n");
 }
 
-/** The plots of a climate by name: winds of both seasons (where the run saw them), temperature, eddies, wind near the ground, rain where there is any. */
+/** The plots of a climate by name: winds and eddies of both seasons (where the run saw them), temperature, wind near the ground, rain where there is any. */
 export function climatePlots(climate: Climate): Record<string, string> {
   const { seasons } = climate;
   const steps = (from: number, to: number, step: number): number[] =>
     Array.from({ length: Math.round((to - from) / step) + 1 }, (_, i) => from + i * step);
-  const wind = { thresholds: steps(-30, 60, 10), colours: ["#2166ac", "#f7f7f7", "#b2182b"] as const };
-  const over = (season: "DJF" | "JJA"): string =>
-    sectionSvg(climate, seasons[season].wind, { title: `zonal-mean zonal wind, ${season}, m/s`, ...wind });
+  const winds = { thresholds: steps(-30, 60, 10), colours: ["#2166ac", "#f7f7f7", "#b2182b"] as const };
+  const storms = { thresholds: steps(0, 240, 30), colours: ["#ffffff", "#9ecae1", "#08306b"] as const };
+  const seen = (["DJF", "JJA"] as const).filter((season) => !Number.isNaN(seasons[season].wind[0]));
   return {
-    ...(Number.isNaN(seasons.DJF.wind[0]) ? {} : { "wind-djf": over("DJF") }),
-    ...(Number.isNaN(seasons.JJA.wind[0]) ? {} : { "wind-jja": over("JJA") }),
+    ...Object.fromEntries(
+      seen.flatMap((season) => [
+        [
+          `wind-${season.toLowerCase()}`,
+          sectionSvg(climate, seasons[season].wind, { title: `zonal-mean zonal wind, ${season}, m/s`, ...winds }),
+        ],
+        [
+          `eddies-${season.toLowerCase()}`,
+          sectionSvg(climate, seasons[season].eddies, { title: `eddy kinetic energy, ${season}, m²/s²`, ...storms }),
+        ],
+      ]),
+    ),
     temperature: sectionSvg(climate, seasons.year.temperature, {
       title: "zonal-mean temperature, year, K",
       thresholds: steps(200, 300, 10),
       colours: ["#313695", "#ffffbf", "#a50026"],
-    }),
-    eddies: sectionSvg(climate, seasons.year.eddies, {
-      title: "eddy kinetic energy, year, m²/s²",
-      thresholds: steps(0, 240, 30),
-      colours: ["#ffffff", "#9ecae1", "#08306b"],
     }),
     "surface-wind": lineSvg(climate, "surfaceWind", { title: "zonal-mean zonal wind at 10 m", units: "m/s" }),
     ...(climate.config.model === "moist"

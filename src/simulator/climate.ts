@@ -220,8 +220,10 @@ export function climateFeatures(climate: Climate): ClimateFeatures {
 /** The features as lines to print. */
 export function describeClimate(climate: Climate): string {
   const { jets, stormTracks, trades, itcz, rain, imbalance } = climateFeatures(climate);
-  const place = (latitude: number): string =>
-    Number.isNaN(latitude) ? "a season not simulated" : `${Math.abs(latitude).toFixed(0)}${latitude >= 0 ? "N" : "S"}`;
+  const place = (latitude: number, digits = 0): string =>
+    Number.isNaN(latitude)
+      ? "a season not simulated"
+      : `${Math.abs(latitude).toFixed(digits)}${latitude >= 0 ? "N" : "S"}`;
   const lines = [
     `jets in winter: ${jets.map((j) => `${j.speed.toFixed(0)} m/s at ${place(j.latitude)}, ${j.pressure} hPa`).join("; ")}`,
     `storm tracks in winter: ${stormTracks.map((s) => `${s.energy.toFixed(0)} m2/s2 at ${place(s.latitude)}`).join("; ")}; trade winds: ${trades.toFixed(1)} m/s`,
@@ -229,7 +231,7 @@ export function describeClimate(climate: Climate): string {
   const { energy, groundTemperature } = climate;
   if (energy && imbalance !== undefined)
     lines.push(
-      `rain: ${rain.toFixed(2)} mm/day; rain belt: ${place(itcz.DJF)} in DJF, ${place(itcz.JJA)} in JJA`,
+      `rain: ${rain.toFixed(2)} mm/day; rain belt: ${place(itcz.DJF, 1)} in DJF, ${place(itcz.JJA, 1)} in JJA`,
       `absorbed sunshine ${energy.absorbedSunshine.toFixed(1)}, outgoing long waves ${energy.outgoingLongWave.toFixed(1)}, ` +
         `imbalance ${imbalance.toFixed(2)} W/m2 at the top, ${energy.intoGround.toFixed(2)} into the ground; ` +
         `ground ${groundTemperature!.toFixed(1)} K`,

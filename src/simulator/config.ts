@@ -35,8 +35,8 @@ export interface SimulationConfig {
   readonly orography: "none" | "idealised" | Float64Array;
   /** K by which the hemispheres' equilibrium temperatures swing with the seasons (dry model; 0 as in Held and Suarez). */
   readonly seasons: number;
-  /** `none` for an aquaplanet, or `idealised` continents (moist model). */
-  readonly land: "none" | "idealised";
+  /** `none` for an aquaplanet, `idealised` continents, or shares of land on the model's grid, laid out as the heights (moist model). */
+  readonly land: "none" | "idealised" | Float64Array;
   /** Depth of the ocean's mixed layer, m (moist model). */
   readonly slabDepth: number;
   /** Whether the sun moves through the year, and through the day (moist model). */
@@ -116,7 +116,8 @@ export function simulationConfig(given: Partial<SimulationConfig> = {}): Simulat
   number("seed", base.seed, { least: 0, whole: true });
   if (!/^\d{4}-\d\d-\d\d$/.test(base.start) || Number.isNaN(Date.parse(base.start)))
     throw new UsageError(`start '${base.start}' is not a date: write it as YYYY-MM-DD, such as 2001-01-01`);
-  oneOf("land", base.land, ["none", "idealised"]);
+  for (const key of ["land", "orography"] as const)
+    if (!(base[key] instanceof Float64Array)) oneOf(key, base[key], ["none", "idealised"]);
   number("slabDepth", base.slabDepth, { least: 1, most: 1000 });
   number("perturbedPhysics", base.perturbedPhysics, { least: 0, most: 1 });
   number("sensitivity", base.sensitivity, { least: 0, most: 10 });

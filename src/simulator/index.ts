@@ -23,7 +23,7 @@ export {
   type Station,
   USUAL_FLAWS,
 } from "./network.js";
-export { orographyFrom } from "./orography-file.js";
+export { landFrom, orographyFrom } from "./surface-file.js";
 export { decodeRestart, encodeRestart, perturbed, restepped } from "./restart.js";
 export {
   atmosphere,

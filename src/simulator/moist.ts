@@ -7,7 +7,7 @@ import type { SimulationConfig } from "./config.js";
 import { primitiveAtmosphere, startAtRest } from "./dry.js";
 import { defaultHalfLevels, sigmaLevels } from "./levels.js";
 import { drawFactors, type EnergyMeans, moistPhysics } from "./moist-physics.js";
-import { idealisedLand, orographyOn } from "./orography.js";
+import { landOn, orographyOn } from "./orography.js";
 import { DAY, EARTH } from "./planet.js";
 import { primitiveModel, type PrimitiveModel } from "./primitive.js";
 import { saturationHumidity } from "./thermodynamics.js";
@@ -40,7 +40,7 @@ export function moistAtmosphere(config: SimulationConfig, clock: MoistClock): Mo
   const transform = sphericalTransform(config.truncation);
   const heights = orographyOn(transform, config.orography);
   const levels = sigmaLevels(halfLevels);
-  const land = config.land === "idealised" ? idealisedLand(transform) : new Float64Array(transform.points);
+  const land = landOn(transform, config.land);
   const sensitivity = config.sensitivity / WARMING_PER_THICKENING;
   const slow = moistPhysics({
     transform,

@@ -23,9 +23,9 @@ export const OBSERVED: readonly Observed[] = [
     source: "ERA-Interim 1989-2007 (S. Lubis 2012)",
   },
   {
-    what: "rain belt",
-    value: "7 to 10° into the summer hemisphere",
-    source: "University of Washington, ATM S 101, zonally averaged winds",
+    what: "rain belt (the latitude south of which half the rain within 20° falls)",
+    value: "5.3° S in northern winter, 7.2° N in northern summer, 1.65° N in the year's mean",
+    source: "Donohoe, Marshall, Ferreira and McGee (2013, J. Climate 26, abstract)",
   },
   {
     what: "global mean precipitation",

@@ -64,6 +64,28 @@ export function idealisedLand(transform: SphericalTransform): Float64Array {
   return out;
 }
 
+/** Shares of land that a configuration asks for, checked against the grid. */
+export function landOn(transform: SphericalTransform, wanted: "none" | "idealised" | Float64Array): Float64Array {
+  if (wanted === "none") return new Float64Array(transform.points);
+  if (wanted === "idealised") return idealisedLand(transform);
+  onThisGrid(transform, wanted, "land", "shares");
+  const bad = wanted.findIndex((share) => !(share >= 0 && share <= 1));
+  if (bad >= 0) throw new UsageError(`the land holds ${wanted[bad]} at point ${bad}: give shares from 0 (sea) to 1`);
+  return wanted;
+}
+
+function onThisGrid(
+  { nlat, nlon, truncation, points }: SphericalTransform,
+  values: Float64Array,
+  what: string,
+  unit: string,
+): void {
+  if (values.length !== points)
+    throw new UsageError(
+      `the ${what} has ${values.length} ${unit}, but T${truncation} lives on ${nlat} Gaussian latitudes x ${nlon} longitudes (${points}): regrid it to that grid first`,
+    );
+}
+
 /** Heights (m) that a configuration asks for, checked against the grid; undefined for a smooth planet. */
 export function orographyOn(
   transform: SphericalTransform,
@@ -71,11 +93,7 @@ export function orographyOn(
 ): Float64Array | undefined {
   if (wanted === "none") return undefined;
   if (wanted === "idealised") return idealisedOrography(transform);
-  const { nlat, nlon, truncation, points } = transform;
-  if (wanted.length !== points)
-    throw new UsageError(
-      `the orography has ${wanted.length} heights, but T${truncation} lives on ${nlat} Gaussian latitudes x ${nlon} longitudes (${points}): regrid it to that grid first`,
-    );
+  onThisGrid(transform, wanted, "orography", "heights");
   const bad = wanted.findIndex((h) => !(h >= -500 && h <= 9000));
   if (bad >= 0)
     throw new UsageError(

@@ -6,21 +6,26 @@ import { decodeSafetensors, encodeSafetensors } from "../tensor/safetensors.js";
 import type { Saved } from "./atmosphere.js";
 import type { SimulationConfig } from "./config.js";
 
-const OROGRAPHY = "orography";
+/** Settings that may be maps: they travel beside the state, their names behind `CONFIG`. */
+const MAPS = ["orography", "land"] as const;
+const CONFIG = "config.";
 
-/** The bytes of a restart file: the state's arrays, with the configuration in the metadata. */
+/** The bytes of a restart file: the state's arrays and the configuration's maps, with the rest of it in the metadata. */
 export function encodeRestart(config: SimulationConfig, saved: Saved): Uint8Array {
-  const { orography, ...plain } = config;
-  const own = typeof orography === "string" ? [] : [[OROGRAPHY, orography] as const];
+  const maps = MAPS.filter((name) => config[name] instanceof Float64Array);
+  const plain = Object.fromEntries(
+    Object.entries(config).filter(([name]) => !(maps as readonly string[]).includes(name)),
+  );
   return encodeSafetensors(
-    [...Object.entries(saved.arrays), ...own].map(
-      ([name, data]) => [name, ndarray("float64", [data.length], data)] as const,
-    ),
+    [
+      ...Object.entries(saved.arrays),
+      ...maps.map((name) => [`${CONFIG}${name}`, config[name] as Float64Array] as const),
+    ].map(([name, data]) => [name, ndarray("float64", [data.length], data)] as const),
     {
       format: "foehn simulation",
       steps: `${saved.steps}`,
       ...(saved.outputs === undefined ? {} : { outputs: `${saved.outputs}` }),
-      config: JSON.stringify(typeof orography === "string" ? config : plain),
+      config: JSON.stringify(plain),
     },
   );
 }
@@ -30,13 +35,15 @@ export function decodeRestart(bytes: Uint8Array, source = "restart"): { config: 
   const { tensors, metadata } = decodeSafetensors(bytes, source);
   if (metadata["format"] !== "foehn simulation")
     throw new DataError(source, "is no restart file of a simulation: give one that `simulate` wrote");
-  const arrays = Object.fromEntries(
-    [...tensors].map(([name, { data }]) => [name, Float64Array.from(data as Float64Array)]),
-  );
-  const { [OROGRAPHY]: orography, ...state } = arrays;
-  const config = JSON.parse(metadata["config"]) as SimulationConfig;
+  const state: Record<string, Float64Array> = {};
+  const maps: Record<string, Float64Array> = {};
+  for (const [name, { data }] of tensors) {
+    const values = Float64Array.from(data as Float64Array);
+    if (name.startsWith(CONFIG)) maps[name.slice(CONFIG.length)] = values;
+    else state[name] = values;
+  }
   return {
-    config: orography ? { ...config, orography } : config,
+    config: { ...(JSON.parse(metadata["config"]) as SimulationConfig), ...maps },
     saved: {
       steps: Number(metadata["steps"]),
       arrays: state,

@@ -18,7 +18,7 @@ import { primitiveModel } from "./primitive.js";
 import { startAtRest } from "./dry.js";
 import { EARTH } from "./planet.js";
 import { defaultHalfLevels, sigmaLevels } from "./levels.js";
-import { orographyFrom } from "./orography-file.js";
+import { landFrom, orographyFrom } from "./surface-file.js";
 import { decodeRestart, encodeRestart, perturbed, restepped } from "./restart.js";
 import { atmosphere, simulate, simulateDataset, type Snapshot } from "./simulate.js";
 import { BlowUpError } from "./stability.js";
@@ -175,39 +175,58 @@ describe("what a user brings", () => {
     });
   });
 
+  /** A global map of one value in the given units. */
+  const plain = (units: string, value: number) =>
+    memoryDataset({
+      latitude: {
+        dims: ["latitude"],
+        data: ndarray(
+          "float64",
+          [37],
+          Float64Array.from({ length: 37 }, (_, j) => 90 - 5 * j),
+        ),
+      },
+      longitude: {
+        dims: ["longitude"],
+        data: ndarray(
+          "float64",
+          [72],
+          Float64Array.from({ length: 72 }, (_, i) => 5 * i),
+        ),
+      },
+      z: {
+        dims: ["latitude", "longitude"],
+        data: ndarray("float32", [37, 72], new Float32Array(37 * 72).fill(value)),
+        attrs: { units },
+      },
+    });
+  const asked = { truncation: 10, name: "z" };
+
   it("heights in another unit are no heights, a geopotential is divided by g", async () => {
-    const lonely = (units: string, value: number) =>
-      memoryDataset({
-        latitude: {
-          dims: ["latitude"],
-          data: ndarray(
-            "float64",
-            [37],
-            Float64Array.from({ length: 37 }, (_, j) => 90 - 5 * j),
-          ),
-        },
-        longitude: {
-          dims: ["longitude"],
-          data: ndarray(
-            "float64",
-            [72],
-            Float64Array.from({ length: 72 }, (_, i) => 5 * i),
-          ),
-        },
-        z: {
-          dims: ["latitude", "longitude"],
-          data: ndarray("float32", [37, 72], new Float32Array(37 * 72).fill(value)),
-          attrs: { units },
-        },
-      });
-    await expect(orographyFrom(lonely("degC", 20), { truncation: 10, name: "z" })).rejects.toThrow(
-      /'z' is in degC, not in metres/,
-    );
+    await expect(orographyFrom(plain("degC", 20), asked)).rejects.toThrow(/'z' is in degC, not in metres/);
     for (const units of ["m2 s-2", "m**2 s**-2", "m^2/s^2", "J kg-1"])
-      expect(
-        (await orographyFrom(lonely(units, 9806), { truncation: 10, name: "z" }))[7] / (9806 / EARTH.gravity),
-      ).toBeCloseTo(1, 6);
-    expect((await orographyFrom(lonely("m", 500), { truncation: 10, name: "z" }))[7]).toBe(500);
+      expect((await orographyFrom(plain(units, 9800), asked))[7] / (9800 / EARTH.gravity)).toBeCloseTo(1, 6);
+    expect((await orographyFrom(plain("m", 500), asked))[7]).toBe(500);
+  });
+
+  it("land is a share, from 0 to 1 or in per cent", async () => {
+    expect((await landFrom(plain("1", 1), asked))[7]).toBe(1);
+    expect((await landFrom(plain("%", 25), asked))[7]).toBe(0.25);
+    await expect(landFrom(plain("1", 4), asked)).rejects.toThrow(/'z' reaches from 4 to 4: give the share of land/);
+    await expect(landFrom(plain("1", 1), { truncation: 10 })).rejects.toThrow(/land_area_fraction or land_binary_mask/);
+  });
+
+  it("a run keeps its maps in restart files", async () => {
+    const { points } = sphericalTransform(10);
+    const maps = { orography: new Float64Array(points).fill(100), land: new Float64Array(points).fill(0.5) };
+    const config = simulationConfig({ ...SHORT, model: "moist", ...maps });
+    const air = atmosphere(config);
+    expect([...air.land!]).toEqual([...maps.land]);
+    const file = decodeRestart(encodeRestart(config, air.save()));
+    expect(file.config).toEqual(config);
+    expect(file.saved.arrays).toEqual(air.save().arrays);
+    const wrong = { ...SHORT, model: "moist", land: new Float64Array(points).fill(2) } as const;
+    await expect(simulateDataset(wrong)).rejects.toThrow(/shares from 0 \(sea\) to 1/);
   });
 });
 
