@@ -113,7 +113,7 @@ describe("foehn simulate", () => {
     await heights(60);
     const refused = await foehn(`${SMALL} --orography heights.zarr:z --days 0.5 --out hills.zarr`);
     expect(refused.code).toBe(1);
-    expect(refused.said).toMatch(/does not span the globe: give a map for all latitudes/);
+    expect(refused.said).toMatch(/does not span the globe: give a map of all latitudes/);
   });
 
   it("after a blow-up says step, level and CFL number or that the wind is none, and keeps the last sound state", async () => {

@@ -8,7 +8,7 @@
  *
  * With D* = (D+ + D-) / 2 and xi = half the leap:
  *
- *     (1 - xi^2 laplacian_n (G tau - R T_r 1 dsigma^T) * -1) D* = D- + xi N_D - xi laplacian_n (G (T- + xi N_T) + R T_r (pi- + xi N_pi))
+ *     (1 + xi^2 laplacian_n (G tau - R T_r 1 dsigma^T)) D* = D- + xi N_D - xi laplacian_n (G (T- + xi N_T) + R T_r (pi- + xi N_pi))
  */
 import { columnIntegral, geopotential, type SigmaLevels } from "./levels.js";
 import type { Planet } from "./planet.js";
