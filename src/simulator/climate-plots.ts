@@ -83,7 +83,7 @@ export function lineSvg(
     const colour = SEASON_COLOURS[season];
     return (
       `<path d="M${d}" fill="none" stroke="${colour}" stroke-width="1.8"/>` +
-      `<text x="${left + 8 + 52 * i}" y="${top + 14}" fill="${colour}" font-weight="600">${season}</text>`
+      `<text x="${left + width - 52 * (seen.length - i)}" y="20" fill="${colour}" font-weight="600">${season}</text>`
     );
   });
   const ticks = y

@@ -30,7 +30,7 @@ export interface MoistAtmosphere extends Atmosphere {
 }
 
 /** Equilibrium warming (K per doubling) of this atmosphere for c = 1 in `radiation.ts`; the measurement is in docs/atmosphere.md. */
-export const WARMING_PER_THICKENING = 10.9;
+export const WARMING_PER_THICKENING = 7.8;
 
 /** Roughness (m) of the logarithmic profile between the ground and the lowest level. */
 const ROUGHNESS = 1e-3;

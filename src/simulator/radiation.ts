@@ -15,8 +15,8 @@ export const SOLAR_CONSTANT = 1360;
 export const TAU_EQUATOR = 15;
 export const TAU_POLE = 6.7;
 /**
- * Share f of the well-mixed absorber. Its depth, f tau_e = 0.75, is about Frierson's 0.6; thrice that kept the air at 200 to 300 hPa
- * seven kelvins too warm in middle latitudes, and storms a quarter weaker under it.
+ * Share f of the well-mixed absorber. Its depth, f tau_e = 0.75, is about Frierson's 0.6; 1.9 kept the air at 300 hPa seven kelvins
+ * too warm in middle latitudes, and storms a quarter weaker under it.
  */
 const LINEAR_SHARE = 0.05;
 /** Share w of a black body's radiation that no gas absorbs. */
