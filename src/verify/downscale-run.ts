@@ -45,10 +45,12 @@ export async function verifyDownscaling(options: VerifyDownscalingOptions): Prom
       mapValues: pairs.mapValues,
     });
     const made: FineFields[] = [];
+    const given: Float32Array[] = [];
     try {
       const [tile] = predictor.tiles();
       for (const t of split.test) {
-        made.push(...(await predictor.predict(tile, [coarseAt(pairs, set, t)], [pairs.times[t]])));
+        given.push((await predictor.shrink?.(fineAt(pairs, t))) ?? coarseAt(pairs, set, t));
+        made.push(...(await predictor.predict(tile, given.slice(-1), [pairs.times[t]])));
         onProgress?.(++done, total);
       }
     } finally {
@@ -106,7 +108,7 @@ export async function verifyDownscaling(options: VerifyDownscalingOptions): Prom
           (i) => ({
             time: pairs.times[split.test[i]],
             calendar: pairs.calendar,
-            coarse: coarseAt(pairs, set, split.test[i]).subarray(base * size, (base + 1) * size),
+            coarse: given[i].subarray(base * size, (base + 1) * size),
             truth: truth(split.test[i]),
           }),
           [{ name: null, at: own }, ...others],

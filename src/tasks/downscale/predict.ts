@@ -19,6 +19,7 @@ import type { FieldGrid } from "./fields.js";
 import type { Fitted } from "./fitted.js";
 import { gammaQuantile, logGamma } from "./gamma.js";
 import { downscaleModel } from "./network.js";
+import { createRescaler, isInvertible } from "./rescale.js";
 import { isAround, wholeOf, type Window } from "./places.js";
 
 export interface DownscaleModel {
@@ -51,11 +52,14 @@ export interface Predictor {
   tiles(size?: number): Tile[];
   /** Fields of several times over one tile. `coarse` [predictor, row, column] each. */
   predict(tile: Tile, coarse: readonly Float32Array[], times: readonly number[]): Promise<FineFields[]>;
+  /** Of an invertible model: the coarse field that it makes of a fine one [row, column], rounded to its precision. */
+  shrink?(fine: Float32Array): Promise<Float32Array>;
   close(): Promise<void>;
 }
 
 export async function createPredictor(runtime: Runtime, model: DownscaleModel, setting: Setting): Promise<Predictor> {
   const { config, fitted } = model;
+  if (isInvertible(config)) return createRescaler(runtime, model);
   const conserve = config.downscale.conserve ? conservationOf(model, setting) : undefined;
   const sessions = new Map<string, Session[]>();
   const load = async (rows: number, columns: number): Promise<Session[]> => {

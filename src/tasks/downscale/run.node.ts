@@ -20,6 +20,7 @@ import { fitDownscaling, type Fitted, packFitted, unpackFitted } from "./fitted.
 import { type Pairs, readPairs, splitOf } from "./pairs.js";
 import type { DownscaleModel } from "./predict.js";
 import { portableDownscaling } from "./portable.js";
+import { isInvertible, rescalingModels } from "./rescale.js";
 import { trainDownscaling } from "./train.js";
 
 const CALIBRATION = "calibration.json";
@@ -58,15 +59,21 @@ export async function trainDownscaleRun(options: TrainDownscaleRunOptions): Prom
     onEvent?.(event);
   }
   const members = await trainedMembers(run, config);
-  const calibration = await fitCalibration(runtime, { config, fitted, members }, pairs);
-  await writeWhole(file(run, CALIBRATION), JSON.stringify(calibration));
-  const model = { config, fitted, members, calibration };
+  const model: DownscaleModel = isInvertible(config)
+    ? { config, fitted, members }
+    : { config, fitted, members, calibration: await fitCalibration(runtime, { config, fitted, members }, pairs) };
+  if (model.calibration) await writeWhole(file(run, CALIBRATION), JSON.stringify(model.calibration));
   for (const [k, parameters] of members.entries())
     await writeWhole(file(run, member("params", k + 1, "safetensors")), encodeSafetensors(parameters));
-  for (const [k, { grid }] of pairs.coarse.entries()) {
-    const setting = { coarse: grid, fine: pairs.grid, mapValues: pairs.mapValues };
-    await writeWhole(file(run, member("model", k + 1, "onnx")), portableDownscaling(model, setting));
-  }
+  if (isInvertible(config)) {
+    const { down, up } = rescalingModels(config, fitted, members[0]);
+    await writeWhole(file(run, "down.onnx"), down);
+    await writeWhole(file(run, "model.onnx"), up);
+  } else
+    for (const [k, { grid }] of pairs.coarse.entries()) {
+      const setting = { coarse: grid, fine: pairs.grid, mapValues: pairs.mapValues };
+      await writeWhole(file(run, member("model", k + 1, "onnx")), portableDownscaling(model, setting));
+    }
   await writeWhole(file(run, "cost.json"), JSON.stringify(await cost()));
   await writeCard(run, model, pairs);
   return model;

@@ -16,6 +16,7 @@ import { cellWeights, type Fitted } from "./fitted.js";
 import { trainingNetwork } from "./network.js";
 import { cellsOf, coarseAt, fineAt, memberSplit, type Pairs, splitOf } from "./pairs.js";
 import type { Window } from "./places.js";
+import { isInvertible, trainRescaling } from "./rescale.js";
 
 export interface TrainDownscalingOptions {
   readonly runtime: Runtime;
@@ -33,6 +34,7 @@ export async function* trainDownscaling(options: TrainDownscalingOptions): Async
     throw new UsageError(
       `training.batch (${training.batch}) is not a multiple of training.microBatch (${training.microBatch})`,
     );
+  if (isInvertible(config)) return yield* trainRescaling(options);
   const { architecture, settings } = resolveDownscale(config.model);
   const whole = architecture.reach(settings) === Infinity;
   if (whole && pairs.coarse.length > 1)
