@@ -9,6 +9,7 @@ import { openRuntime } from "../engine/runtime.node.js";
 import type { Runtime } from "../engine/runtime.js";
 import { UsageError } from "../errors.js";
 import { type FieldGrid, openFields, readMaps } from "../tasks/downscale/fields.js";
+import { fineOf, fineOfPairs, writeShrunk } from "../tasks/downscale/shrink.node.js";
 import { type CoarseStream, coarseOf, openCoarse, writeDownscaled } from "../tasks/downscale/make.node.js";
 import { joined, onGrid, type Pairs, sameGrid, splitOf } from "../tasks/downscale/pairs.js";
 import { refined } from "../tasks/downscale/places.js";
@@ -30,6 +31,7 @@ interface DownscaleFlags {
   out?: string;
   tile?: number;
   resume?: boolean;
+  shrink?: boolean;
   verify?: string;
   json?: boolean;
   quiet?: boolean;
@@ -54,6 +56,10 @@ export const command: CommandFactory = () =>
     .option("--to <date>", "last time")
     .option("--out <path>", "Zarr store of the fine fields")
     .option("--tile <cells>", "cells along a tile, for fields too large for memory", numeric)
+    .option(
+      "--shrink",
+      "the other way, with an invertible model: the small fields of fine ones (--data, or the run's own)",
+    )
     .option("--resume", "go on where writing --out was stopped")
     .option("--verify <folder>", "score the run's test period beside every baseline: report.html, scores.json, a table")
     .action(async (run: string, flags: DownscaleFlags) => {
@@ -67,9 +73,12 @@ export const command: CommandFactory = () =>
         out.progress(`${bar(done / total)} ${word}  ${timeLeft(began, done / total)} left`);
       try {
         const own = !flags.data || flags.verify ? await pairsOf(model.config) : undefined;
-        const made = flags.out
-          ? await makeFields(model, runtime, own, { ...flags, out: flags.out }, progress("downscaling"))
-          : undefined;
+        const made =
+          flags.out && flags.shrink
+            ? await shrinkFields(model, runtime, own, { ...flags, out: flags.out }, progress("making small"))
+            : flags.out
+              ? await makeFields(model, runtime, own, { ...flags, out: flags.out }, progress("downscaling"))
+              : undefined;
         const scores = flags.verify
           ? await score(model, runtime, own!, run, flags.verify, progress("verifying"))
           : undefined;
@@ -92,6 +101,25 @@ export const command: CommandFactory = () =>
         await runtime.close();
       }
     });
+
+/** Fine fields made small, to `--out`. */
+async function shrinkFields(
+  model: DownscaleModel,
+  runtime: Runtime,
+  pairs: Pairs | undefined,
+  flags: DownscaleFlags & { out: string },
+  onProgress: (done: number, total: number) => void,
+) {
+  if (flags.data && flags.data.length !== 1)
+    throw new UsageError("--shrink makes one dataset of fine fields small; name one with --data");
+  const fine = flags.data ? await fineOf(model, flags.data[0]) : fineOfPairs(pairs!, model.config.data.fine.path);
+  try {
+    const wanted = wantedTimes(model, pairs, fine, flags);
+    return await writeShrunk({ model, runtime, fine, out: flags.out, wanted, onProgress });
+  } finally {
+    await fine.close();
+  }
+}
 
 async function makeFields(
   model: DownscaleModel,
@@ -177,7 +205,7 @@ async function mapsFor(
 function wantedTimes(
   model: DownscaleModel,
   pairs: Pairs | undefined,
-  { calendar }: CoarseStream,
+  { calendar }: Pick<CoarseStream, "calendar">,
   flags: DownscaleFlags,
 ): (time: number) => boolean {
   if (flags.from === "test") {

@@ -6,9 +6,13 @@ import { openInline } from "../../engine/runtime.node.js";
 import type { Runtime } from "../../engine/runtime.js";
 import { interpolator } from "../baselines/downscaling.js";
 import { rectilinear } from "../../earth/regrid/index.js";
+import { openDataset } from "../../data/open.node.js";
+import { toNumbers } from "../../tensor/ndarray.js";
+import { openCoarse, writeDownscaled } from "./make.node.js";
 import { areaMeans, coarseAt, fineAt, splitOf } from "./pairs.js";
 import { createPredictor } from "./predict.js";
 import { openDownscaleRun, trainDownscaleRun } from "./run.node.js";
+import { fineOfPairs, writeShrunk } from "./shrink.node.js";
 import { pairsFor, settings } from "./testing.js";
 
 let runtime: Runtime;
@@ -74,6 +78,27 @@ describe("invertible rescaling", () => {
     else expect(apart).toBeLessThan(3);
     expect(Math.sqrt(ours / theirs)).toBeLessThan(0.6);
     await predictor.close();
+  });
+  it("sends fields small and gets them back from the file", async () => {
+    const config = configFor(false);
+    const pairs = await pairsFor(config);
+    const model = await openDownscaleRun(path.join(folder, "false")); // of the test before
+    const [small, back] = ["small.zarr", "back.zarr"].map((name) => path.join(folder, name));
+    const wanted = (time: number) => time >= pairs.times[117];
+    await writeShrunk({ model, runtime, fine: fineOfPairs(pairs, "memory"), out: small, wanted });
+    const coarse = await openCoarse(model, [small]);
+    expect([...coarse.times]).toEqual([...pairs.times.subarray(117)]);
+    const setting = { coarse: coarse.grid, fine: pairs.grid, mapValues: pairs.mapValues };
+    await writeDownscaled({ model, runtime, coarse, setting, out: back });
+    await coarse.close();
+    const dataset = await openDataset(back);
+    const field = toNumbers(await dataset.variables.get("t")!.read({ time: 2 }));
+    await dataset.close();
+    const predictor = await createPredictor(runtime, model, setting);
+    const sent = await predictor.shrink!(fineAt(pairs, 119));
+    const [{ mean }] = await predictor.predict(predictor.tiles()[0], [sent], [pairs.times[119]]);
+    await predictor.close();
+    mean.forEach((x, i) => expect(field[i]).toBe(x));
   });
   it("says what it cannot do", async () => {
     const refuse = async (over: Record<string, unknown>, words: RegExp) => {
