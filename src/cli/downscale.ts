@@ -73,12 +73,10 @@ export const command: CommandFactory = () =>
         out.progress(`${bar(done / total)} ${word}  ${timeLeft(began, done / total)} left`);
       try {
         const own = !flags.data || flags.verify ? await pairsOf(model.config) : undefined;
-        const made =
-          flags.out && flags.shrink
-            ? await shrinkFields(model, runtime, own, { ...flags, out: flags.out }, progress("making small"))
-            : flags.out
-              ? await makeFields(model, runtime, own, { ...flags, out: flags.out }, progress("downscaling"))
-              : undefined;
+        const make = flags.shrink ? shrinkFields : makeFields;
+        const made = flags.out
+          ? await make(model, runtime, own, { ...flags, out: flags.out }, progress("making fields"))
+          : undefined;
         const scores = flags.verify
           ? await score(model, runtime, own!, run, flags.verify, progress("verifying"))
           : undefined;

@@ -4,7 +4,7 @@ import type { CardTable } from "../tasks/card.js";
 import { levelsOf } from "../tasks/downscale/config.js";
 import { type DownscaleBaseline, fitDownscaleBaselines, type Guess } from "../tasks/downscale/baselines.js";
 import { cellWeights } from "../tasks/downscale/fitted.js";
-import { cellsOf, coarseAt, fineAt, type Pairs, splitOf } from "../tasks/downscale/pairs.js";
+import { cellsOf, coarseAt, fineAt, learntTimes, type Pairs, splitOf } from "../tasks/downscale/pairs.js";
 import { createPredictor, type DownscaleModel, type FineFields } from "../tasks/downscale/predict.js";
 import { type DownscaleScores, scoreDownscaling } from "./downscaling.js";
 import { choosePicks, type DownscaleView } from "./downscale-views.js";
@@ -58,7 +58,8 @@ export async function verifyDownscaling(options: VerifyDownscalingOptions): Prom
     }
     for (const [v, variable] of pairs.targets.entries()) {
       const part = (field: Float32Array) => field.subarray(v * cells, (v + 1) * cells);
-      const rivals = fitDownscaleBaselines(pairs, fitted, set, split, v, levelsOf(config));
+      const learnt = { ...split, train: learntTimes(split, config) };
+      const rivals = fitDownscaleBaselines(pairs, fitted, set, learnt, v, levelsOf(config));
       for (const rival of rivals) baselines.set(rival.name, rival);
       const truth = (time: number) => part(fineAt(pairs, time));
       const isRain = fitted.positive[v];

@@ -58,12 +58,14 @@ describe("with calibration", () => {
   });
 
   it("each network of a cross-fitted run leaves other times out, all of them once", () => {
-    const config = settings({ training: { seeds: 3, crossFit: true } });
+    const config = settings({ downscale: { localClimate: false }, training: { seeds: 3, crossFit: true } });
     const split = { train: [0, 1, 2, 5, 6, 8], validation: [3, 7], test: [4, 9] };
     const parts = [1, 2, 3].map((member) => memberSplit(split, config, member));
     expect(parts.flatMap((p) => p.validation)).toEqual([0, 1, 2, 3, 5, 6, 7, 8]);
     for (const { train, validation } of parts)
       expect([...train, ...validation].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 5, 6, 7, 8]);
     expect(() => memberSplit(split, settings({ training: { crossFit: true } }), 1)).toThrow(/seeds to 2 or more/);
+    const local = settings({ training: { seeds: 3, crossFit: true } });
+    expect(() => memberSplit(split, local, 1)).toThrow(/localClimate to false/);
   });
 });

@@ -232,13 +232,21 @@ export function splitOf({ times, calendar }: Pick<Pairs, "times" | "calendar">, 
 
 type Periods = NonNullable<DownscaleConfig["data"]["train"]>;
 
+/** Times that a run learns from: cross-fitted, those of the validation too. */
+export const learntTimes = ({ train, validation }: Split, { training }: DownscaleConfig): readonly number[] =>
+  training.crossFit ? [...train, ...validation].sort((a, b) => a - b) : train;
+
 /** What one of the run's networks (from 1) learns from and is chosen on. */
-export function memberSplit(split: Split, { training }: DownscaleConfig, member: number): Omit<Split, "test"> {
-  const { seeds, crossFit } = training;
+export function memberSplit(split: Split, config: DownscaleConfig, member: number): Omit<Split, "test"> {
+  const { seeds, crossFit } = config.training;
   if (!crossFit) return split;
   if (seeds < 2)
     throw new UsageError("training.crossFit leaves another part out for each network; set training.seeds to 2 or more");
-  const all = [...split.train, ...split.validation].sort((a, b) => a - b);
+  if (config.downscale.localClimate)
+    throw new UsageError(
+      "training.crossFit: each cell's own climate would know the times that are left out; set downscale.localClimate to false",
+    );
+  const all = learntTimes(split, config);
   const isOut = (k: number) => Math.floor((k * seeds) / all.length) === member - 1;
   return { train: all.filter((_, k) => !isOut(k)), validation: all.filter((_, k) => isOut(k)) };
 }
