@@ -25,7 +25,7 @@ export interface Calibration {
 /** Weights that are tried; between them the losses are taken as parabolas. */
 const TRIED = [0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1];
 /** Validation times used at most of each coarse grid, evenly spread. */
-const MOST_TIMES = 96;
+const MOST_TIMES = 400;
 /** Stretches of time that are left out in turn. */
 const MOST_BLOCKS = 8;
 

@@ -36,7 +36,7 @@ function viewSection(result: DownscaleVerification, view: DownscaleView): string
     scoreTable(result, view),
     ...view.picks.flatMap((pick) => {
       const { fields, errors } = pickFigures(view, pick);
-      return [`<h3>${escape(pick.label)}</h3>`, grid("maps four", fields), grid("maps four", errors)];
+      return [`<h3>${escape(pick.label)}</h3>`, grid("maps four", [...fields, ...errors])];
     }),
     `<h3>All values, and how far the distribution can be trusted</h3>`,
     grid("charts", shapeFigures(view)),
