@@ -34,7 +34,10 @@ export async function* trainDownscaling(options: TrainDownscalingOptions): Async
     throw new UsageError(
       `training.batch (${training.batch}) is not a multiple of training.microBatch (${training.microBatch})`,
     );
-  if (isInvertible(config)) return yield* trainRescaling(options);
+  if (isInvertible(config)) {
+    yield* trainRescaling(options);
+    return;
+  }
   const { architecture, settings } = resolveDownscale(config.model);
   const whole = architecture.reach(settings) === Infinity;
   if (whole && pairs.coarse.length > 1)
