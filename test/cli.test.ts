@@ -115,6 +115,8 @@ describe("the path, command by command", () => {
     expect(JSON.parse(netcdf.stdout)).toMatchObject({ starts: 1, leads: [6, 12, 18, 24, 30, 36, 42, 48] });
     expect((await readdir(folder)).filter((f) => f.includes("partial") || f.endsWith(".nc.zarr"))).toEqual([]);
 
+    const cascade = await foehn("forecast", "whole", "--then", "whole@24", "--out", "cascade.zarr", "--json");
+    expect(JSON.parse(cascade.stdout)).toMatchObject({ starts: 1, leads: [6, 12, 18, 24, 30, 36, 42, 48] });
     const verified = await foehn("verify", "forecast.zarr", "--truth", "sim.zarr", "--out", "v", "--json");
     expect(verified.code, verified.stderr).toBe(0);
     const rows = JSON.parse(verified.stdout) as {
@@ -183,6 +185,8 @@ describe("called wrongly or given bad input", () => {
       /no model 'vitt'; did you mean 'vit'/,
     ],
     ["a folder that is no run", ["forecast", "sim.zarr"], 1, /not the folder of a run/],
+    ["no hours after --then", ["forecast", "whole", "--then", "whole"], 2, /--then whole: write it as RUN@HOURS/],
+    ["a model that takes over too soon", ["forecast", "whole", "--then", "whole@6"], 2, /take over at least 12 h/],
     ["an impossible simulation", ["simulate", "--truncation", "T3", "--out", "y.zarr"], 2, /truncation/],
     ["a device that is not there", ["train", "run.yaml", "--device", "tpu", "--out", "z"], 2, /no device 'tpu'/],
   ];

@@ -86,9 +86,9 @@ describe("randomised intervals", () => {
         config: { ...model.config, forecast: { ...model.config.forecast, intervals: [6] } },
       });
       const begin = { ...start, time: start.time + elapsed * model.normaliser.step, departures: [from] };
-      const { value } = await predictor.departures([begin], [1], elapsed).next();
+      const after = await first(predictor.departures([begin], [1], elapsed));
       await predictor.close();
-      return (value as { departures: Float32Array[] }).departures[0];
+      return after.departures[0];
     };
     expect(fewest[1]).toEqual(await six(2, twelve));
     expect(fewest[2]).toEqual(await six(4, twice));
@@ -144,9 +144,9 @@ describe("a cascade", () => {
       departures: [3, 2].map((lead, j) => departure(n, alone.get(lead)!, time - j * n.step)),
     };
     const predictor = await createPredictor(runtime, medium);
-    const { value } = await predictor.departures([begin], [1], 3).next();
+    const after = await first(predictor.departures([begin], [1], 3));
     await predictor.close();
-    const expected = stateOf(n, (value as { departures: Float32Array[] }).departures[0], time + n.step);
+    const expected = stateOf(n, after.departures[0], time + n.step);
     expect(out.get(4)).toEqual(expected);
     expect(out.get(4)).not.toEqual(alone.get(4));
     expect(() => checkStages([{ model: short, after: 0 }, { model: medium, after: 1 }])).toThrow("at least 12 h after"); // prettier-ignore
@@ -252,6 +252,11 @@ describe("a forecast as one ONNX file", () => {
     await predictor.close();
   });
 });
+
+async function first<T>(all: AsyncIterable<T>): Promise<T> {
+  for await (const one of all) return one;
+  throw new Error("there is nothing");
+}
 
 const concatenated = (parts: readonly Float32Array[]): Float32Array =>
   Float32Array.from(parts.flatMap((part) => [...part]));
