@@ -107,7 +107,7 @@ async function largeAggregation(): Promise<BenchRow[]> {
       const watch = setInterval(() => (peak = Math.max(peak, process.memoryUsage().rss)), 20);
       const updates = await fileRows(files, length);
       const begun = performance.now();
-      await aggregate(updates, robustRule(name, { f: 20 }), { kernels, blockSize: 2 ** 14 });
+      await aggregate(updates, robustRule(name, { f: 20 }), { kernels, blockSize: 2 ** 16 });
       const seconds = (performance.now() - begun) / 1000;
       clearInterval(watch);
       await updates.close();

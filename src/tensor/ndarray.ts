@@ -74,7 +74,7 @@ export function zeros<T extends DType>(dtype: T, shape: Shape): NdArray<T> {
 
 /** A float32 array from numbers. */
 export const float32 = (shape: Shape, values: ArrayLike<number>): NdArray<"float32"> =>
-  ndarray("float32", shape, Float32Array.from(values));
+  ndarray("float32", shape, new Float32Array(values));
 
 /** An int64 array from plain integers. */
 export const int64 = (shape: Shape, values: readonly number[]): NdArray<"int64"> =>

@@ -51,7 +51,7 @@ export async function aggregate(rows: Rows, rule: Rule, options: AggregateOption
   for (const [from, to] of segments) {
     const weights =
       rule.weights || !rule.mix
-        ? fixedWeights(rule.weights, rows.count)
+        ? (fixedWeights(rule.weights, rows.count) ?? (rule.columns ? undefined : equalWeights(rows.count)))
         : rule.mix({
             n: rows.count,
             references: references?.count ?? 0,
@@ -63,7 +63,7 @@ export async function aggregate(rows: Rows, rule: Rule, options: AggregateOption
     await eachBlock(used, from, to, blockSize, async (block, start, width) => {
       const into = out.subarray(start, start + width);
       if (!chosen) {
-        (rule.columns ?? columnMean)(split(block, rows.count, width), into);
+        rule.columns!(split(block, rows.count, width), into);
         return;
       }
       const made = chosen.weights.rows === 1 ? into : zeroVector(chosen.weights.rows * width, rows.precision);
@@ -97,6 +97,8 @@ function fixedWeights(weights: readonly number[] | undefined, count: number): Ma
     throw new UsageError(`${weights.length} weights were given for ${count} updates; give one each`);
   return weights && matrix(1, count, Float64Array.from(weights));
 }
+
+const equalWeights = (count: number): Matrix => matrix(1, count, new Float64Array(count).fill(1 / count));
 
 /** Inner products of all rows over positions [from, to), in double precision. */
 export async function gramMatrix(

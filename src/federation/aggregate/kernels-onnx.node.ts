@@ -8,7 +8,7 @@ import { ortRuntime, type Session } from "../../engine/runtime.js";
 import { exportOnnx } from "../../graph/export.js";
 import { Graph } from "../../graph/graph.js";
 import { gemm } from "../../graph/ops.js";
-import { float32 } from "../../tensor/ndarray.js";
+import { float32, ndarray } from "../../tensor/ndarray.js";
 import type { BlockKernels } from "./aggregate.js";
 
 /** Rows of a block multiplied with one another at a time: of a symmetric product only one triangle of such tiles is needed. */
@@ -35,8 +35,8 @@ export async function onnxKernels({ threads = 2 }: { threads?: number } = {}): P
       const [a, b] = [[weights.rows, weights.cols] as const, [weights.cols, width] as const];
       const session = await product(a, b, false);
       const { y } = await session.run({
-        a: float32(a, Float32Array.from(weights.data)),
-        b: float32(b, block),
+        a: float32(a, weights.data),
+        b: ndarray("float32", b, block as Float32Array), // not copied
       });
       out.set(y.data as Float32Array);
     },
@@ -50,7 +50,7 @@ export async function onnxKernels({ threads = 2 }: { threads?: number } = {}): P
           const [left, right] = [rows(i), rows(j)];
           const [a, b] = [[left.length / width, width] as const, [right.length / width, width] as const];
           const session = await product(a, b, true);
-          const { y } = await session.run({ a: float32(a, left), b: float32(b, right) });
+          const { y } = await session.run({ a: ndarray("float32", a, left), b: ndarray("float32", b, right) });
           addTile(gram, y.data as Float32Array, i, j, b[0]);
         }
     },
