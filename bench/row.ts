@@ -7,8 +7,8 @@ export interface BenchRow {
   /** How many times better than the yardstick; above 1 is better. */
   ratio: number | null;
   unit: string;
-  /** What the ratio (or, without a yardstick, our figure) is to reach. */
-  goal: number;
+  /** What the ratio is to reach; null where the row is there to be known. */
+  goal: number | null;
   met: boolean | null;
 }
 
@@ -19,10 +19,10 @@ export function row(
   better: "less" | "more",
   ours: number,
   yardstick: number | null,
-  goal: number,
+  goal: number | null,
 ): BenchRow {
   const ratio = yardstick === null ? null : better === "less" ? yardstick / ours : ours / yardstick;
-  return { name, ours, yardstick, ratio, unit, goal, met: ratio === null ? null : ratio >= goal };
+  return { name, ours, yardstick, ratio, unit, goal, met: ratio === null || goal === null ? null : ratio >= goal };
 }
 
 export function formatRows(rows: readonly BenchRow[]): string {
@@ -33,8 +33,8 @@ export function formatRows(rows: readonly BenchRow[]): string {
     figure(r.yardstick),
     r.unit,
     r.ratio === null ? "-" : `${figure(r.ratio)}x`,
-    `${figure(r.goal)}`,
-    r.met === null ? "not measured" : r.met ? "met" : "NOT met",
+    figure(r.goal),
+    r.goal === null ? "" : r.met === null ? "not measured" : r.met ? "met" : "NOT met",
   ]);
   const table = [["", "ours", "yardstick", "unit", "ratio", "goal", ""], ...lines];
   const widths = table[0].map((_, c) => Math.max(...table.map((l) => l[c].length)));
