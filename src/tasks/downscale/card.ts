@@ -3,7 +3,7 @@ import { formatTime } from "../../earth/time.js";
 import { sizeOf } from "../../tensor/ndarray.js";
 import type { CardFacts, CardTable } from "../card.js";
 import type { Pairs } from "./pairs.js";
-import { splitOf } from "./pairs.js";
+import { learntTimes, splitOf } from "./pairs.js";
 import type { DownscaleModel } from "./predict.js";
 
 export function downscaleCard(
@@ -43,8 +43,14 @@ export function downscaleCard(
       grid: `${grid.rows} x ${grid.columns} fine cells from ${fitted.coarse.latitudes.length} x ${fitted.coarse.longitudes.length} coarse ones`,
       step: `${pairs.times.length} times`,
       periods: [
-        ["Trained on", text(split.train)],
-        ["Chosen on", text(split.validation)],
+        ...(config.training.crossFit
+          ? [
+              [
+                "Trained on",
+                `${text(learntTimes(split, config))}, of which each network left others out to be chosen on`,
+              ] as const,
+            ]
+          : [["Trained on", text(split.train)] as const, ["Chosen on", text(split.validation)] as const]),
         ["Kept for the test", text(split.test)],
       ],
     },

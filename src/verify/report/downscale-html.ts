@@ -60,7 +60,9 @@ function claim({ comparisons }: DownscaleVerification, view: DownscaleView): str
     return cost(r.metric, r.value) < 0 ? "better" : "worse";
   };
   const where = (test: (gains: string[]) => boolean) =>
-    metrics.filter((metric) => test(rows.filter((r) => r.metric === metric).map(gain))).map(titleOf);
+    metrics
+      .filter((metric) => test(rows.filter((r) => r.metric === metric).map(gain)))
+      .map((metric) => titleOf(metric).replace(/ above \S+ in (.*) cells/, " ($1)"));
   const [won, lost] = [where((g) => g.every((x) => x === "better")), where((g) => g.includes("worse"))];
   const parts = [
     ...(won.length > 0 ? [`better than every baseline in ${listed(won)}`] : []),
