@@ -9,12 +9,35 @@ import { DataError } from "../errors.js";
 import { asArray } from "./blocks.js";
 import { type Dataset, memoryDataset, type MemoryVariable } from "./dataset.js";
 
+/** Deflate makes at most this many bytes of one; a pixel takes a bit at least. */
+const BEST_DEFLATE = 1032 * 8;
+
+/** The picture's header must promise what the JSON says, and no more than its bytes can hold, before it is decoded. */
+function checkSize(png: Uint8Array, said: Readonly<Record<string, unknown>>, source: string): void {
+  if (png.length < 33)
+    throw new DataError(source, `the picture ends at byte ${png.length}, inside its header; copy it again`);
+  const header = new DataView(png.buffer, png.byteOffset + 16, 8);
+  const [width, height] = [header.getUint32(0), header.getUint32(4)];
+  for (const [name, length] of Object.entries({ width, height }))
+    if (typeof said[name] === "number" && said[name] !== length)
+      throw new DataError(
+        source,
+        `the picture's ${name} is ${length} (byte ${name === "width" ? 16 : 20}) where its JSON says ${said[name]}; they belong to different pictures, or it is damaged`,
+      );
+  if (width * height > BEST_DEFLATE * png.length)
+    throw new DataError(
+      source,
+      `${png.length} bytes cannot hold the ${width} x ${height} pixels that byte 16 promises; it is damaged, copy it again`,
+    );
+}
+
 /** Decodes the picture: one variable for each NAMEMin and NAMEMax, channels in their order. */
 export function imageDataset(png: Uint8Array, about: unknown, source: string): Dataset {
   const said = (typeof about === "object" && about !== null ? about : {}) as Record<string, unknown>;
   const names = Object.keys(said)
     .filter((key) => key.endsWith("Min") && `${key.slice(0, -3)}Max` in said)
     .map((key) => key.slice(0, -3));
+  checkSize(png, said, source);
   let image: ReturnType<typeof decode>;
   try {
     image = decode(png);

@@ -266,11 +266,14 @@ export async function readTable(file: string): Promise<Table> {
   return parseCsv(await wholeText(memorySource(bytes), format, file), { source: file });
 }
 
+/** Tables are read whole; more text than this is refused rather than unzipped. */
+const LARGEST_TEXT = 2 ** 29;
+
 /** The text of a file, unzipped where need be; what holds other bytes than text is refused. */
 async function wholeText(bytes: ByteSource, format: Format, source: string): Promise<string> {
-  let content = await bytes.read(0, bytes.size);
+  let content = await bytes.read(0, Math.min(bytes.size, LARGEST_TEXT + 1));
   if (format === "gzip") {
-    content = await promisify(gunzip)(content).catch((cause: Error) => {
+    content = await promisify(gunzip)(content, { maxOutputLength: LARGEST_TEXT }).catch((cause: Error) => {
       throw new DataError(
         source,
         `it cannot be unzipped (${cause.message}); it is truncated or damaged, copy it again`,
@@ -281,6 +284,11 @@ async function wholeText(bytes: ByteSource, format: Format, source: string): Pro
     if (inside !== "text")
       throw new DataError(source, `it is gzipped ${inside}; unzip it first (gunzip) and open what comes out`);
   }
+  if (content.length > LARGEST_TEXT)
+    throw new DataError(
+      source,
+      `it holds ${content.length} bytes of text, more than the ${LARGEST_TEXT} that are read as one table; split it, or make Parquet or NetCDF of it`,
+    );
   return new TextDecoder().decode(content);
 }
 

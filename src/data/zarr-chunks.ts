@@ -3,6 +3,7 @@ import type * as zarr from "zarrita";
 import { DataError } from "../errors.js";
 import { type DType, stridesOf, type TypedArray } from "../tensor/ndarray.js";
 import { allocator, type Block, copyBlock, product } from "./blocks.js";
+import type { DirectChunks } from "./zarr-direct.js";
 
 /** One decoded chunk, its strides in elements. */
 interface Chunk {
@@ -49,14 +50,23 @@ export function chunkCache(limit: number): ChunkCache {
   };
 }
 
+interface Context {
+  readonly name: string;
+  readonly source: string;
+  readonly cache: ChunkCache;
+  /** How whole chunks are decoded where they are wanted, if they lie as plainly as that. */
+  readonly direct?: DirectChunks;
+}
+
 /** Reads a block chunk by chunk; a few chunks are under way at once. */
 export async function readChunks(
   array: zarr.Array<zarr.DataType>,
   { start, count }: Block,
   dtype: DType | "string",
-  context: { name: string; source: string; cache: ChunkCache },
+  context: Context,
 ): Promise<TypedArray | string[]> {
   const { chunks } = array;
+  const { direct } = context;
   const out = allocator(dtype)(count.reduce((a, b) => a * b, 1));
   const outStrides = stridesOf(count);
   const along = start.map((from, axis) => {
@@ -64,18 +74,30 @@ export async function readChunks(
     const last = Math.floor((from + count[axis] - 1) / chunks[axis]);
     return Array.from({ length: last - first + 1 }, (_, i) => first + i);
   });
+  const sum = (terms: number[]): number => terms.reduce((a, b) => a + b, 0);
+  const values = chunks.reduce((a, b) => a * b, 1);
+  // chunks whose values follow one another in the output as they do in the file
+  const chunkStrides = stridesOf(chunks);
+  const inOrder = chunks.every((n, axis) => n === 1 || chunkStrides[axis] === outStrides[axis]);
+  const several = along.some((list) => list.length > 1);
   const place = async (coordinates: number[]): Promise<void> => {
-    const chunk = await fetchChunk(array, coordinates, context);
     const low = coordinates.map((c, axis) => Math.max(start[axis], c * chunks[axis]));
     const high = coordinates.map((c, axis) => Math.min(start[axis] + count[axis], (c + 1) * chunks[axis]));
-    const sum = (terms: number[]): number => terms.reduce((a, b) => a + b, 0);
+    const offset = sum(low.map((at, axis) => (at - start[axis]) * outStrides[axis]));
+    // one chunk alone may be asked for again, and goes through the cache
+    if (direct && several && inOrder && low.every((at, axis) => high[axis] - at === chunks[axis])) {
+      const room = out as TypedArray;
+      const width = room.BYTES_PER_ELEMENT;
+      if (await direct(coordinates, new Uint8Array(room.buffer, offset * width, values * width))) return;
+    }
+    const chunk = await fetchChunk(array, coordinates, context);
     copyBlock(
       {
         data: chunk.data,
         strides: chunk.strides,
         offset: sum(low.map((at, axis) => (at - coordinates[axis] * chunks[axis]) * chunk.strides[axis])),
       },
-      { data: out, strides: outStrides, offset: sum(low.map((at, axis) => (at - start[axis]) * outStrides[axis])) },
+      { data: out, strides: outStrides, offset },
       low.map((at, axis) => high[axis] - at),
     );
   };
@@ -93,7 +115,7 @@ export async function readChunks(
 async function fetchChunk(
   array: zarr.Array<zarr.DataType>,
   coordinates: number[],
-  { name, source, cache }: { name: string; source: string; cache: ChunkCache },
+  { name, source, cache }: Context,
 ): Promise<Chunk> {
   const key = coordinates.join(".");
   const hit = cache.get(array, key);

@@ -7,7 +7,7 @@ import { DataError } from "../errors.js";
 import { type DType, sizeOf, stridesOf, type TypedArray } from "../tensor/ndarray.js";
 import { copyBlock, product } from "./blocks.js";
 import { bytesOf } from "./template.js";
-import { compress, decodeChunk, decompress, emptyChunk, encodeChunk } from "./zarr-codec.js";
+import { compress, decodeChunk, decompress, emptyChunk, encodeChunk } from "./zarr-encoding.js";
 
 const ABSENT = 2n ** 64n - 1n;
 

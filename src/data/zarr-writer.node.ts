@@ -14,7 +14,7 @@ import {
 import { copyBlock, product } from "./blocks.js";
 import { type Attributes, resolveSelection, type Selection } from "./dataset.js";
 import { cannotWrite } from "./files.node.js";
-import { compress, decodeChunk, decompress, emptyChunk, encodeChunk } from "./zarr-codec.js";
+import { compress, decodeChunk, decompress, emptyChunk, encodeChunk } from "./zarr-encoding.js";
 import { type OpenArray, sameLengths, writeMetadataV2, writeMetadataV3 } from "./zarr-metadata.node.js";
 import { decodeShard, encodeShard, type ShardLayout } from "./zarr-shards.js";
 import { bytesOf } from "./template.js";

@@ -3,7 +3,7 @@ import { open, readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import type { Dataset } from "./dataset.js";
 import { openZarr, type ZarrStore } from "./zarr.js";
-import "./zstd.node.js";
+import "./compression/zstd.node.js";
 
 /** A directory as a Zarr store. */
 export function directoryStore(root: string): ZarrStore {

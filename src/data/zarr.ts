@@ -13,7 +13,8 @@ import type { DType } from "../tensor/ndarray.js";
 import { decoded, type RawVariable } from "./cf.js";
 import type { Attributes, AttributeValue, Dataset, Variable } from "./dataset.js";
 import { type ChunkCache, chunkCache, readChunks } from "./zarr-chunks.js";
-import "./zstd.js";
+import { directChunks } from "./zarr-direct.js";
+import "./zarr-codecs.js";
 
 /** Where the keys of a hierarchy live: a directory, a zip file, an HTTP address, a Map. Keys begin with `/`. */
 export interface ZarrStore {
@@ -189,6 +190,7 @@ async function rawArray(store: ZarrStore, node: Node, source: string, cache: Chu
   const { shape, chunks } = array;
   checkShape(shape, chunks, name, source);
   const dtype = bits ?? dtypeOf(array.dtype);
+  const direct = directChunks(meta, node.format, (key) => store.get(`${prefix}/${key}`));
   return {
     name,
     dims: dimensionNames(node, shape),
@@ -196,7 +198,7 @@ async function rawArray(store: ZarrStore, node: Node, source: string, cache: Chu
     dtype,
     chunks,
     attrs: fillAttributes(plainAttributes(attrs), node),
-    readBlock: (block) => readChunks(array, block, dtype, { name, source, cache }),
+    readBlock: (block) => readChunks(array, block, dtype, { name, source, cache, direct }),
   };
 }
 

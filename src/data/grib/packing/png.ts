@@ -2,6 +2,7 @@
  * PNG pictures of packed integers (ISO/IEC 15948), as GRIB uses them: not interlaced, no palette; grey, or colour and
  * alpha channels that are the octets of wider numbers. Inflated by the platform, and never further than the size promised.
  */
+import { inflate } from "../../compression/inflate.js";
 import { GribError, octets } from "../octets.js";
 
 /** Samples head to tail without filters, `bits` each, big-endian; rows of 1-, 2- and 4-bit samples are joined. */
@@ -17,13 +18,15 @@ export async function decodePng(bytes: Uint8Array, count: number): Promise<{ sam
   if (width * height !== count)
     throw new GribError(`the PNG picture has ${width} x ${height} pixels, but ${count} values are packed`);
   const rowBytes = Math.ceil((width * bits) / 8);
-  const parts: Uint8Array<ArrayBuffer>[] = [];
+  const parts: Uint8Array[] = [];
   for (let at = 9; at + 8 <= bytes.length;) {
     const length = file.u32(at);
-    if (file.u32(at + 4) === 0x49444154) parts.push(Uint8Array.from(bytes.subarray(at + 7, at + 7 + length)));
+    if (file.u32(at + 4) === 0x49444154) parts.push(bytes.slice(at + 7, at + 7 + length));
     at += 12 + length;
   }
-  const rows = await inflate(parts, (rowBytes + 1) * height);
+  const rows = await inflate(parts, (rowBytes + 1) * height).catch((cause: Error) => {
+    throw new GribError(`the PNG picture is damaged: ${cause.message}`, { cause });
+  });
   unfilter(rows, rowBytes, height, Math.max(1, bits >> 3));
   const packed = new Uint8Array(Math.ceil((width * height * bits) / 8));
   if ((width * bits) % 8 === 0)
@@ -34,28 +37,6 @@ export async function decodePng(bytes: Uint8Array, count: number): Promise<{ sam
       for (let x = 0; x < width * bits; x++, to++)
         packed[to >> 3] |= ((rows[y * (rowBytes + 1) + 1 + (x >> 3)] >> (7 - (x & 7))) & 1) << (7 - (to & 7));
   return { samples: packed, bits };
-}
-
-/** zlib to exactly `size` bytes; a stream that holds fewer, or more, is an error before more are kept. */
-async function inflate(parts: Uint8Array<ArrayBuffer>[], size: number): Promise<Uint8Array> {
-  const reader = new Blob(parts).stream().pipeThrough(new DecompressionStream("deflate")).getReader();
-  const out = new Uint8Array(size);
-  let filled = 0;
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      if (filled + value.length > size) throw new GribError(`the PNG picture inflates to more than its ${size} bytes`);
-      out.set(value, filled);
-      filled += value.length;
-    }
-  } catch (cause) {
-    await reader.cancel().catch(() => {});
-    if (cause instanceof GribError) throw cause;
-    throw new GribError("the PNG picture cannot be inflated; it is damaged", { cause });
-  }
-  if (filled < size) throw new GribError(`the PNG picture inflates to ${filled} bytes instead of ${size}`);
-  return out;
 }
 
 /** Filters 0 to 4 (section 9), undone in place; the first byte of each row names its filter. */

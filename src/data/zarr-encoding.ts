@@ -2,7 +2,7 @@
 import { registry } from "zarrita";
 import { type DType, TYPED_ARRAYS, type TypedArray } from "../tensor/ndarray.js";
 import { allocator } from "./blocks.js";
-import "./zstd.js";
+import "./zarr-codecs.js";
 
 /** Never-written values: missing. */
 export function emptyChunk(dtype: DType | "string", size: number): TypedArray | string[] {

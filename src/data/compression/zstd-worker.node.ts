@@ -3,8 +3,8 @@ import { parentPort } from "node:worker_threads";
 import type { ZstdReply, ZstdRequest } from "./zstd.node.js";
 import { decodeInline } from "./zstd.js";
 
-parentPort!.on("message", ({ id, bytes, size }: ZstdRequest) => {
-  decodeInline(bytes, size).then(
+parentPort!.on("message", ({ id, bytes, bound }: ZstdRequest) => {
+  decodeInline(bytes, bound).then(
     (out) => parentPort!.postMessage({ id, out } satisfies ZstdReply, [out.buffer as ArrayBuffer]),
     (error: Error) => parentPort!.postMessage({ id, error: error.message } satisfies ZstdReply),
   );

@@ -1,11 +1,13 @@
 /**
- * Zstd as fast as this Node allows: the native decoder on the thread pool from Node 22.15 on; before, WebAssembly, on
- * threads of its own once much is decoded (a thread's start costs as much as decoding some megabytes).
+ * Zstd as fast as this machine allows: the system's library where there is one (`zstd-system.node.ts`), else Node's own
+ * decoder (from 22.15 on), else WebAssembly, on threads of its own once much is decoded (a thread's start costs as much as
+ * decoding some megabytes).
  */
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import zlib from "node:zlib";
-import { decodeInline, setZstdDecoder } from "./zstd.js";
+import { decodeInline, placed, setZstdDecoder, type ZstdDecoder } from "./zstd.js";
+import { systemZstd } from "./zstd-system.node.js";
 
 type NativeZstd = (
   bytes: Uint8Array,
@@ -13,7 +15,7 @@ type NativeZstd = (
   done: (error: Error | null, out: Uint8Array) => void,
 ) => void;
 
-const native = (zlib as unknown as { zstdDecompress?: NativeZstd }).zstdDecompress;
+const nodeZstd = (zlib as unknown as { zstdDecompress?: NativeZstd }).zstdDecompress;
 
 /** Decoded bytes before threads are started. */
 const WARM_BYTES = 24 * 2 ** 20;
@@ -23,7 +25,9 @@ const MOST_THREADS = 4;
 
 /** Tests run the sources, whose worker is the built file. */
 const workerFile = new URL(
-  import.meta.url.replace("/src/data/", "/dist/data/").replace(/zstd\.node\.(ts|js)$/, "zstd-worker.node.js"),
+  import.meta.url
+    .replace("/src/data/compression/", "/dist/data/compression/")
+    .replace(/zstd\.node\.(ts|js)$/, "zstd-worker.node.js"),
 );
 
 interface Thread {
@@ -37,7 +41,7 @@ let decoded = 0;
 export interface ZstdRequest {
   readonly id: number;
   readonly bytes: Uint8Array;
-  readonly size: number;
+  readonly bound: number;
 }
 export interface ZstdReply {
   readonly id: number;
@@ -65,7 +69,7 @@ function start(): Thread {
   return thread;
 }
 
-function decodeOnThread(bytes: Uint8Array, size: number): Promise<Uint8Array> {
+function decodeOnThread(bytes: Uint8Array, bound: number): Promise<Uint8Array> {
   const most = Math.min(MOST_THREADS, availableParallelism());
   if (threads.length < most && threads.every(({ waiting }) => waiting.size > 0)) threads.push(start());
   const thread = threads.reduce((least, each) => (each.waiting.size < least.waiting.size ? each : least));
@@ -74,24 +78,34 @@ function decodeOnThread(bytes: Uint8Array, size: number): Promise<Uint8Array> {
     thread.waiting.set(id, { resolve, reject });
     // a thread at work keeps the process alive, an idle one does not
     thread.worker.ref();
-    thread.worker.postMessage({ id, bytes, size } satisfies ZstdRequest);
+    thread.worker.postMessage({ id, bytes, bound } satisfies ZstdRequest);
   });
 }
 
-setZstdDecoder((bytes, size) => {
-  if (native)
-    return new Promise((resolve, reject) =>
-      // in one piece: pieces of 16 KiB, the default, take three times as long
-      native(bytes, { maxOutputLength: Math.max(64, size), chunkSize: Math.max(64, size) }, (error, out) =>
-        error
-          ? reject(error)
-          : out.length === size
-            ? resolve(out)
-            : reject(new Error(`${out.length} of ${size} bytes were decoded`)),
-      ),
-    );
-  decoded += size;
-  return decoded < WARM_BYTES || size < SMALL_BYTES || availableParallelism() < 2
-    ? decodeInline(bytes, size)
-    : decodeOnThread(bytes, size);
-});
+/** Node's own, in one piece: pieces of 16 KiB, its default, take three times as long. */
+const decodeNative =
+  (decompress: NativeZstd): ZstdDecoder =>
+  (bytes, bound, into) =>
+    new Promise((resolve, reject) => {
+      const most = Math.max(64, bound);
+      decompress(bytes, { maxOutputLength: most, chunkSize: most }, (error, out) =>
+        error ? reject(error) : resolve(placed(out, into)),
+      );
+    });
+
+/** WebAssembly, on threads once much is decoded. */
+const decodeWasm: ZstdDecoder = async (bytes, bound, into) => {
+  decoded += bound;
+  return decoded < WARM_BYTES || bound < SMALL_BYTES || availableParallelism() < 2
+    ? decodeInline(bytes, bound, into)
+    : placed(await decodeOnThread(bytes, bound), into);
+};
+
+/** What this machine has, the fastest first. */
+export const zstdDecoders: readonly { readonly name: string; readonly decode: ZstdDecoder }[] = [
+  { name: "the system's library", decode: systemZstd() },
+  { name: "Node's own", decode: nodeZstd && decodeNative(nodeZstd) },
+  { name: "WebAssembly", decode: decodeWasm },
+].flatMap(({ name, decode }) => (decode ? [{ name, decode }] : []));
+
+setZstdDecoder(zstdDecoders[0].decode);
