@@ -4,7 +4,7 @@ import type { Column, Table } from "./table.js";
 
 export interface CsvOptions {
   readonly source: string;
-  /** Told from the header (`,` `;` tab `|`) unless given. */
+  /** Told from the header (`,` `;` tab `|`, else spaces) unless given. */
   readonly delimiter?: string;
   /** Texts that mean "no value", besides the usual ones (empty, NA, NaN, null, None, -, M). */
   readonly missing?: readonly string[];
@@ -24,7 +24,8 @@ export function parseCsv(text: string, options: CsvOptions): Table {
     if (end < 0) throw new DataError(source, "it holds nothing but comments; give a table with a header");
     from = end + 1;
   }
-  const delimiter = options.delimiter ?? guessDelimiter(text.slice(from, text.indexOf("\n", from) + 1 || undefined));
+  if (options.delimiter === undefined) from = belowTitle(text, from);
+  const delimiter = options.delimiter ?? guessDelimiter(lineAt(text, from));
   const cells: string[][] = [];
   let header: string[] | undefined;
   let line = 0;
@@ -51,9 +52,40 @@ export function parseCsv(text: string, options: CsvOptions): Table {
   return { source, format: "csv", columns };
 }
 
+const lineAt = (text: string, from: number): string => {
+  const end = text.indexOf("\n", from);
+  return text.slice(from, end < 0 ? undefined : end);
+};
+
+/** Delimiters by how much they tell: columns that spaces alone part come last. */
 function guessDelimiter(header: string): string {
   const counts = [",", ";", "\t", "|"].map((each): [string, number] => [each, header.split(each).length]);
-  return counts.reduce((best, each) => (each[1] > best[1] ? each : best))[0];
+  const [delimiter, fields] = counts.reduce((best, each) => (each[1] > best[1] ? each : best));
+  return fields === 1 && split(header, " ").length > 1 ? " " : delimiter;
+}
+
+/** Unquoted cells of a line; any run of spaces is one delimiter. */
+const split = (line: string, delimiter: string): string[] =>
+  delimiter === " " ? line.trim().split(/\s+/) : line.split(delimiter);
+
+/** How far below the beginning a header may stand. */
+const TITLE_LINES = 40;
+
+/**
+ * Where the header stands below a title: at the first line that has as many columns, two at least, as the line after it.
+ * Lines with a delimiter are no title.
+ */
+function belowTitle(text: string, from: number): number {
+  let at = from;
+  for (let line = 0; line < TITLE_LINES && at < text.length; line++) {
+    const [here, next] = [lineAt(text, at), lineAt(text, at + lineAt(text, at).length + 1)];
+    const delimiter = guessDelimiter(here);
+    const fields = split(here, delimiter).length;
+    if (delimiter !== " " && fields > 1) return at;
+    if (fields > 1 && split(next, delimiter).length === fields) return at;
+    at += here.length + 1;
+  }
+  return from;
 }
 
 /** Records of cells; quotes keep delimiters and line ends inside. */
@@ -64,7 +96,7 @@ function* records(text: string, from: number, delimiter: string, source: string)
     if (end < 0) end = text.length;
     let line = text.slice(at, text.charCodeAt(end - 1) === 13 ? end - 1 : end);
     if (!line.includes('"')) {
-      yield line.split(delimiter);
+      yield split(line, delimiter);
       at = end + 1;
       continue;
     }

@@ -309,7 +309,8 @@ function find(dataset: Dataset, need: string): Variable | undefined {
   const wanted = need.split("|");
   for (const name of wanted)
     for (const v of dataset.variables.values())
-      if (!v.readStrings && !(v.name in dataset.dims) && identify(v)?.name === name) return v;
+      // a single number is a coordinate (CMIP's height of 2 m), no field
+      if (!v.readStrings && v.dims.length > 0 && !(v.name in dataset.dims) && identify(v)?.name === name) return v;
   return undefined;
 }
 

@@ -8,12 +8,13 @@
 import path from "node:path";
 import type * as H5 from "h5wasm";
 import h5wasm from "h5wasm/node";
-import { isUnit } from "../earth/units.js";
 import { DataError } from "../errors.js";
 import { type DType, TYPED_ARRAYS, type TypedArray } from "../tensor/ndarray.js";
 import type { Block } from "./blocks.js";
 import { decoded, type RawVariable } from "./cf.js";
 import type { Attributes, AttributeValue, Dataset } from "./dataset.js";
+import { placedImage, radarCalibration, radarCoordinates, type RadarGrid, radarGrid, radarTime } from "./knmi-radar.js";
+import { withVariables } from "./views.js";
 
 /** HDF5's type classes (H5Tpublic.h). */
 const INTEGER = 0;
@@ -93,7 +94,7 @@ function readStructure(library: typeof H5.Module, h5: H5.File, source: string): 
   const raws: RawVariable[] = [];
   const isNetcdf = "_NCProperties" in h5.attrs || h5.paths().length === 0;
   const visit = (group: H5.Group, prefix: string): void => {
-    const calibration = radarCalibration(group);
+    const calibration = calibrationOf(group);
     for (const name of group.keys()) {
       const entity = group.get(name);
       if (entity instanceof h5wasm.Group) visit(entity, `${prefix}${name}/`);
@@ -111,39 +112,40 @@ function readStructure(library: typeof H5.Module, h5: H5.File, source: string): 
     }
   };
   visit(h5, "");
-  return {
+  const place = radarPlace(h5);
+  const variables = raws.map((raw) => decoded(place ? placedImage(raw, place.grid) : raw, source));
+  const dataset: Dataset = {
     source,
     format: isNetcdf || raws.some((raw) => raw.defaultFill) ? "netcdf4" : "hdf5",
     dims,
-    variables: new Map(raws.map((raw) => [raw.name, decoded(raw, source)])),
+    variables: new Map(variables.map((v) => [v.name, v])),
     attrs: attributesOf(h5),
     close: async () => void h5.close(),
   };
+  return place
+    ? withVariables(dataset, [...variables, ...radarCoordinates(place.grid, place.seconds, source)])
+    : dataset;
 }
 
-/**
- * What KNMI's radar files (KNMI HDF5 format 3.5) say of an image in a group beside it, in CF's words: the formula of the
- * values (`GEO=0.01*PV+0.0`), the codes of missing ones, and the units at the end of the parameter's name.
- */
-function radarCalibration(group: H5.Group): Attributes | undefined {
-  const beside = group.keys().includes("calibration") ? group.get("calibration") : undefined;
-  if (!(beside instanceof h5wasm.Group)) return undefined;
-  const said = attributesOf(beside);
-  const number = String.raw`[-+]?[\d.]+(?:[eE][-+]?\d+)?`;
-  const formula = new RegExp(`^\\s*GEO\\s*=\\s*(${number})\\s*\\*\\s*PV\\s*([-+]\\s*${number})?\\s*$`).exec(
-    String(said["calibration_formulas"] ?? ""),
-  );
-  if (!formula) return undefined;
-  const missing = ["calibration_missing_data", "calibration_out_of_image"]
-    .map((name) => said[name])
-    .filter((code): code is number => typeof code === "number");
-  const units = /\[([^\]]+)\]$/.exec(String(attributesOf(group)["image_geo_parameter"] ?? ""))?.[1].toLowerCase();
-  return {
-    scale_factor: Number(formula[1]),
-    add_offset: Number((formula[2] ?? "0").replace(/\s/g, "").replace(/\+-/, "-")),
-    ...(missing.length > 0 ? { missing_value: [...new Set(missing)] } : {}),
-    ...(units && isUnit(units) ? { units } : {}),
-  };
+/** KNMI's word on an image in the same group. */
+function calibrationOf(group: H5.Group): Attributes | undefined {
+  const beside = groupIn(group, "calibration");
+  return beside && radarCalibration(attributesOf(group), attributesOf(beside));
+}
+
+function groupIn(group: H5.Group, name: string): H5.Group | undefined {
+  const entity = group.keys().includes(name) ? group.get(name) : undefined;
+  return entity instanceof h5wasm.Group ? entity : undefined;
+}
+
+/** Where and when KNMI's radar images are, if the file says so. */
+function radarPlace(h5: H5.File): { grid: RadarGrid; seconds: number } | undefined {
+  const geographic = groupIn(h5, "geographic");
+  const projection = geographic && groupIn(geographic, "map_projection");
+  const overview = groupIn(h5, "overview");
+  const seconds = overview && radarTime(attributesOf(overview));
+  const grid = projection && radarGrid(attributesOf(geographic), attributesOf(projection));
+  return grid && seconds !== undefined ? { grid, seconds } : undefined;
 }
 
 function rawVariable(

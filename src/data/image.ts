@@ -66,7 +66,8 @@ export function imageDataset(png: Uint8Array, about: unknown, source: string): D
       { dims: ["time", "latitude", "longitude"], data: asArray("float32", [1, height, width], values), attrs: {} },
     ];
   });
-  const seconds = typeof said["date"] === "string" ? parseTime(said["date"]) / 1000 : NaN;
+  const date = typeof said["date"] === "string" ? said["date"] : "";
+  const seconds = secondsOf(date);
   const axis = (name: string, values: Float64Array, units: string): [string, MemoryVariable] => [
     name,
     { dims: [name], data: asArray("float64", [values.length], values), attrs: { units } },
@@ -86,7 +87,21 @@ export function imageDataset(png: Uint8Array, about: unknown, source: string): D
       ),
       ...fields,
     ]),
-    { source },
+    {
+      source,
+      attrs: Number.isNaN(seconds)
+        ? { problems: `the JSON beside it gives the date '${date}', which is no time; write it as 2013-07-01T06:00Z` }
+        : {},
+    },
   );
   return { ...dataset, format: "png" };
+}
+
+/** NaN where the text is no time. */
+function secondsOf(date: string): number {
+  try {
+    return parseTime(date) / 1000;
+  } catch {
+    return NaN;
+  }
 }

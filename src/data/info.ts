@@ -68,7 +68,8 @@ export async function describe(dataset: Dataset, options: { maxValues?: number }
     // the empty carrier of a grid mapping has nothing to look at
     const isMapping =
       "grid_mapping_name" in v.attrs || "crs_wkt" in v.attrs || (v.dims.length === 0 && v.name === "crs");
-    const sample = isText(v) || isMapping ? undefined : await sampleOf(v, options);
+    if (isMapping) continue;
+    const sample = isText(v) ? undefined : await sampleOf(v, options);
     if (sample && isData(v, dataset)) found.push(...variableProblems(v, sample));
     // a single instant is told with the dimensions
     if (v.name !== "time" || v.dims.length > 0) variables.push(variableInfo(v, sample, isData(v, dataset)));
@@ -131,7 +132,7 @@ async function timeInfo(dataset: Dataset): Promise<DatasetInfo["time"]> {
   if (!v || isText(v)) return null;
   try {
     const { values, calendar } = await readTimes(dataset);
-    if (values.length === 0) return null;
+    if (!values.some(Number.isFinite)) return null;
     const step = usualStep(values)?.name ?? null;
     return {
       start: formatTime(values[0], calendar),
@@ -197,7 +198,7 @@ export function table(info: DatasetInfo): string {
       dim === "time" && info.time
         ? `${minutes(info.time.start)} to ${minutes(info.time.end)}${info.time.step ? ` every ${info.time.step}` : ""}${info.time.calendar === "standard" ? "" : ` (${info.time.calendar} calendar)`}`
         : c
-          ? `${c.first} to ${c.last}${c.units ? ` ${c.units}` : ""}`
+          ? `${degrees(c.first)} to ${degrees(c.last)}${c.units ? ` ${c.units}` : ""}`
           : "";
     lines.push(`  ${dim.padEnd(12)}${String(length).padStart(8)}   ${span}`.trimEnd());
   }
@@ -217,13 +218,50 @@ export function table(info: DatasetInfo): string {
     lines.push(`... and ${info.variables.length - SHOWN_VARIABLES} more variables (--json lists all)`);
   if (info.variables.some((v) => v.sampled)) lines.push("(min, max and missing of evenly spaced slices)");
   lines.push("", info.problems.length ? "Problems:" : "No problems found.");
-  for (const { message } of info.problems.slice(0, 12)) lines.push(`  - ${message}`);
-  if (info.problems.length > 12) lines.push(`  ... and ${info.problems.length - 12} more (--json lists all)`);
+  const problems = problemLines(info);
+  for (const line of problems.slice(0, 12)) lines.push(`  - ${line}`);
+  if (problems.length > 12) lines.push(`  ... and ${problems.length - 12} more (--json lists all)`);
   if (info.uses.length) lines.push("", "Foehn can:", ...info.uses.map((use) => `  - ${use}`));
   return lines.join("\n");
 }
 
+/** More variables than these with the same problem are told in one line. */
+const SHOWN_ALIKE = 3;
+
+/** The problems in their order; what many variables share is told once. */
+function problemLines({ problems: found, variables }: DatasetInfo): string[] {
+  const alike = (kind: Problem["kind"]): Problem[] => found.filter((problem) => problem.kind === kind);
+  const told = new Map<Problem["kind"], string>();
+  const missing = alike("missing");
+  if (missing.length > SHOWN_ALIKE) {
+    const shares = variables.map((v) => ({ name: v.name, share: v.missing / v.shape.reduce((a, b) => a * b, 1) }));
+    const most = shares.reduce((a, b) => (b.share > a.share ? b : a));
+    told.set(
+      "missing",
+      `values are missing in ${missing.length} variables, most in '${most.name}' (${(100 * most.share).toPrecision(3)} %)`,
+    );
+  }
+  const unnamed = alike("no units");
+  if (unnamed.length > SHOWN_ALIKE)
+    told.set(
+      "no units",
+      `${unnamed.length} variables have no units (${unnamed
+        .slice(0, SHOWN_ALIKE)
+        .map(({ variable }) => variable)
+        .join(", ")}, ...); name them: ${/--units-are [^)]+/.exec(unnamed[0].message)![0]}`,
+    );
+  return found.flatMap(({ kind, message }) => {
+    const line = told.get(kind);
+    if (!told.has(kind)) return [message];
+    if (line === "") return [];
+    told.set(kind, "");
+    return [line!];
+  });
+}
+
 const minutes = (time: string): string => time.replace(/:00Z$/, "Z");
+/** Without the last digits of 2.0080000000000001. */
+const degrees = (x: number): number => Number(x.toPrecision(10));
 const shown = (x: number | null): string => (x === null ? "-" : String(Number(x.toPrecision(6))));
 
 /** Columns side by side; numbers (min, max, missing) to the right. */

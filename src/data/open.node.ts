@@ -117,7 +117,12 @@ async function openPath(location: string, options: OpenOptions): Promise<Dataset
   if (info.isDirectory()) {
     if ([".zgroup", ".zarray", ".zmetadata", "zarr.json"].some((name) => existsSync(path.join(location, name))))
       return openZarrDirectory(location, options);
-    throw new DataError(location, "this directory is no Zarr store; name its files with a pattern such as '*.nc'");
+    const inside = (await readdir(location)).filter((name) => !/^\.|\.md$|^LICEN[CS]E/.test(name)).sort();
+    const some = inside.slice(0, 3).join(", ") + (inside.length > 3 ? ", ..." : "");
+    throw new DataError(
+      location,
+      `this directory is no Zarr store${some && `, it holds ${some}`}; name what is meant, several files with a pattern such as '*.nc'`,
+    );
   }
   if (info.size === 0) throw new DataError(location, "the file is empty; copy it again");
   const file = await openFileSource(location);

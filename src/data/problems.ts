@@ -12,7 +12,7 @@ import { type Dataset, dataVariables, type Variable } from "./dataset.js";
 import { sampleOf, type Sample } from "./sample.js";
 
 export interface Problem {
-  readonly kind: "reading" | "times" | "coordinates" | "units" | "missing" | "values";
+  readonly kind: "reading" | "times" | "coordinates" | "units" | "no units" | "missing" | "values";
   readonly variable: string;
   readonly message: string;
 }
@@ -137,7 +137,10 @@ export function variableProblems(v: Variable, { count, missing, infinite, min, m
   const units = v.attrs["units"];
   if (typeof units !== "string" || units.trim() === "") {
     if (v.dims.length > 1 && !("flag_meanings" in v.attrs))
-      complain("units", `'${v.name}' has no units; name them (--units-are ${v.name}=K)`);
+      complain(
+        "no units",
+        `'${v.name}' has no units; name them (--units-are ${said(`${v.name}=${identify(v)?.units ?? "K"}`)})`,
+      );
     return found;
   }
   if (!isUnit(units)) {
@@ -156,4 +159,6 @@ export function variableProblems(v: Variable, { count, missing, infinite, min, m
   return found;
 }
 
+/** As a shell wants it. */
+const said = (word: string): string => (word.includes(" ") ? `"${word}"` : word);
 const short = (x: number): string => String(Number(x.toPrecision(4)));

@@ -128,14 +128,20 @@ function rowTimes(table: Table, chosen?: string): { values: Float64Array; column
     return { values, columns: [name, ...used] };
   }
   if (parts[0] === undefined) return undefined;
-  const values = parts.map((part) => (part === undefined ? undefined : (table.columns.get(part) as Float64Array)));
-  const [years, months, days, hours, minutes] = values;
-  return {
-    columns: used,
-    values: Float64Array.from(years!, (year, i) =>
-      instant({ year, month: months?.[i] ?? 1, day: days?.[i] ?? 1, hour: hours?.[i] ?? 0, minute: minutes?.[i] ?? 0 }),
-    ),
+  const columns = parts.map((part) => (part === undefined ? undefined : table.columns.get(part)));
+  // a column 'year' of texts holds more than the year: 1850-01
+  if (!(columns[0] instanceof Float64Array))
+    return { values: instantsOf(columns[0]!, parts[0], table.source), columns: [parts[0]] };
+  const [years, months, days, hours, minutes] = columns as (Float64Array | undefined)[];
+  const at = (i: number): number => {
+    const [month = 1, day = 1, hour = 0, minute = 0] = [months, days, hours, minutes].map((column) => column?.[i]);
+    try {
+      return instant({ year: years![i], month, day, hour, minute });
+    } catch (cause) {
+      throw new DataError(table.source, `row ${i + 1} has no time: ${(cause as Error).message}`, { cause });
+    }
   };
+  return { columns: used, values: Float64Array.from(years!, (_, i) => at(i)) };
 }
 
 /** Texts as ISO 8601; numbers as yyyymmdd, yyyymmddhh or years with a fraction. */
@@ -185,8 +191,8 @@ export function tableDataset(table: Table, options: TableOptions = {}): Dataset 
       table.source,
       `there is no column '${stationName}'; it has ${[...table.columns.keys()].join(", ")}`,
     );
-  const used = new Set([...(times?.columns ?? []), ...(stationName === undefined ? [] : [stationName])]);
   const layout = layoutOf(rows, times?.values, station, table.source);
+  const used = new Set([...(times?.columns ?? []), ...(layout.stations ? [stationName!] : [])]);
   const dims = layout.dims.map(({ name }) => name);
   const shape = layout.dims.map(({ length }) => length);
   const numeric: Record<string, MemoryVariable> = {};
@@ -202,14 +208,16 @@ export function tableDataset(table: Table, options: TableOptions = {}): Dataset 
       numeric[name] = { dims: at, data: { dtype: "float64", shape: lengths, data: values }, attrs };
     else texts.push(textVariable(name, at, lengths, values, attrs, table.source));
   };
-  if (layout.times)
+  if (times) {
+    const [dim, instants] = layout.times ? ["time", layout.times] : ["row", times.values];
     put(
       "time",
-      ["time"],
-      [layout.times.length],
-      layout.times.map((ms) => ms / 1000),
+      [dim],
+      [instants.length],
+      instants.map((ms) => ms / 1000),
       SECONDS,
     );
+  }
   if (layout.stations) put("station", ["station"], [layout.stations.length], layout.stations, {});
   const byStation = layout.stations && stationPlaces(table, options.stations, layout.stations, layout.stationOf!, used);
   for (const [name, { values, attrs }] of Object.entries(byStation ?? {}))
@@ -279,7 +287,11 @@ function layoutOf(rows: number, times: Float64Array | undefined, station: Column
     }
     return place;
   });
-  if (!station && repeated > 0) return { ...asRows, times: undefined };
+  if (!station && repeated > 0)
+    return {
+      ...asRows,
+      problem: `${repeated} rows repeat a time; name the column that tells them apart (--station-column)`,
+    };
   const problem = repeated > 0 ? `${repeated} rows repeat a station and time; the first of each is kept` : undefined;
   const dims = [{ name: "time", length: sorted.length }, ...(stations ? [{ name: "station", length: width }] : [])];
   return { dims, placeOf, times: sorted, stations, stationOf, problem };

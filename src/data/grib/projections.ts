@@ -6,7 +6,11 @@
 import type { Grid } from "./grid.js";
 import { GribError } from "./octets.js";
 
-type Projected = Extract<Grid, { kind: "projected" }>;
+/** What a projected grid says of its plane. */
+export type Plane = Pick<
+  Extract<Grid, { kind: "projected" }>,
+  "projection" | "earth" | "trueLatitude" | "orientation" | "parallels" | "southPole"
+>;
 
 export interface Projection {
   /** Degrees to metres. */
@@ -17,7 +21,7 @@ export interface Projection {
 
 const RADIANS = Math.PI / 180;
 
-export function projectionOf(grid: Projected): Projection {
+export function projectionOf(grid: Plane): Projection {
   const { major: a, minor: b } = grid.earth;
   if (!(a > 0) || !(b > 0) || b > a) throw new GribError(`an earth with semi-axes ${a} m and ${b} m does not exist`);
   const e = Math.sqrt(1 - (b / a) ** 2);
