@@ -5,6 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { TypedArray } from "../tensor/ndarray.js";
 import { random } from "../tensor/random.js";
 import { ARCHIVES, resolveArchive } from "./archives.js";
 import { readTimes } from "./coords.js";
@@ -263,6 +264,46 @@ describe("public archives", () => {
     const reports = await openDataset(`metar:KSFO?from=2020-01-01&to=2020-01-02&mirror=${base}/asos`, { http });
     expect(variable(reports, "tmpf").attrs["units"]).toBe("degF");
     expect((await readTimes(reports)).values[0]).toBe(Date.UTC(2020, 0, 1, 0, 56));
+  });
+
+  it("reads of an HDF5 file what is asked for", async () => {
+    const numbers = random(4);
+    const shape = [24, 256, 512];
+    const data = Float32Array.from({ length: 24 * 256 * 512 }, () => numbers.normal());
+    const file = path.join(folder, "large.nc");
+    await writeNetcdf(
+      memoryDataset({
+        a: { dims: ["time", "y", "x"], data: { dtype: "float32", shape, data }, attrs: { units: "K" } },
+      }),
+      file,
+      { chunks: { time: 2, y: 128, x: 512 } },
+    );
+    const bytes = readFileSync(file);
+    files.set("/large.nc", bytes);
+    asked = [];
+    const dataset = await openDataset(`${base}/large.nc`, { http });
+    const a = variable(dataset, "a");
+    expect(a.attrs["units"]).toBe("K");
+    // two chunks of the 24
+    const step = await a.read({ time: 17 });
+    const same = (a: TypedArray, b: TypedArray): boolean =>
+      Buffer.from(a.buffer, a.byteOffset, a.byteLength).equals(Buffer.from(b.buffer, b.byteOffset, b.byteLength));
+    expect(same(step.data, data.subarray(17 * 256 * 512, 18 * 256 * 512))).toBe(true);
+    const fetched = asked
+      .map((line) => /bytes=(\d+)-(\d+)/.exec(line))
+      .reduce((sum, range) => sum + (range ? Number(range[2]) - Number(range[1]) + 1 : 0), 0);
+    expect(fetched).toBeLessThan(bytes.length / 2);
+    // the rest comes when it is asked for, in parts that cross chunks, several at once
+    const [part, whole] = await Promise.all([
+      a.read({ time: { start: 3, stop: 6 }, y: { start: 100, stop: 140 }, x: [7] }),
+      a.read(),
+    ]);
+    expect(same(whole.data, data)).toBe(true);
+    expect(part.data[0]).toBe(data[3 * 256 * 512 + 100 * 512 + 7]);
+    expect(part.data.at(-1)).toBe(data[5 * 256 * 512 + 139 * 512 + 7]);
+    await dataset.close();
+    files.set("/cut.nc", bytes.subarray(0, 5000));
+    await expect(openDataset(`${base}/cut.nc`, { http })).rejects.toThrow(/cut.nc: .* (truncated|damaged)/);
   });
 
   it("and single files: HDF5 at an address, gzipped NetCDF", async () => {

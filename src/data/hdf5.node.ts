@@ -9,10 +9,12 @@ import path from "node:path";
 import type * as H5 from "h5wasm";
 import h5wasm from "h5wasm/node";
 import { DataError } from "../errors.js";
-import { type DType, TYPED_ARRAYS, type TypedArray } from "../tensor/ndarray.js";
-import type { Block } from "./blocks.js";
+import { type DType, stridesOf, TYPED_ARRAYS, type TypedArray } from "../tensor/ndarray.js";
+import { allocator, type Block, copyBlock, product } from "./blocks.js";
+import type { ByteSource } from "./byte-source.js";
 import { decoded, type RawVariable } from "./cf.js";
 import type { Attributes, AttributeValue, Dataset } from "./dataset.js";
+import { type LibraryFile, remoteFile } from "./hdf5-remote.node.js";
 import { placedImage, radarCalibration, radarCoordinates, type RadarGrid, radarGrid, radarTime } from "./knmi-radar.js";
 import { withVariables } from "./views.js";
 
@@ -55,16 +57,39 @@ export function hdf5Reason(error: unknown): string {
   return frames.at(-1)?.[1] ?? text.split("\n")[0];
 }
 
-/** Opens an HDF5 or NetCDF-4 file. */
-export async function openHdf5(file: string, options: { source?: string } = {}): Promise<Dataset> {
-  const { source = file } = options;
+/** Opens an HDF5 or NetCDF-4 file on disk. */
+export const openHdf5 = (file: string): Promise<Dataset> =>
+  openThrough(file, {
+    path: path.resolve(file),
+    isPartial: false,
+    settle: async (work) => work(),
+    remove: async () => {},
+  });
+
+/** Opens one on a server; only what is read of it is fetched. */
+export async function openRemoteHdf5(bytes: ByteSource, source: string): Promise<Dataset> {
   const library = await hdf5Library();
-  let h5: H5.File | undefined;
+  const file = await remoteFile(bytes, library.FS);
+  return openThrough(source, file).catch(async (error: unknown) => {
+    await file.remove();
+    throw error;
+  });
+}
+
+async function openThrough(source: string, file: LibraryFile): Promise<Dataset> {
+  const library = await hdf5Library();
+  const open = (): { h5: H5.File; dataset: Dataset } => {
+    const h5 = new h5wasm.File(file.path, "r");
+    try {
+      return { h5, dataset: readStructure(library, h5, source, file) };
+    } catch (error) {
+      h5.close();
+      throw error;
+    }
+  };
   try {
-    h5 = new h5wasm.File(path.resolve(file), "r");
-    return readStructure(library, h5, source);
+    return (await file.settle(open, ({ h5 }) => h5.close())).dataset;
   } catch (error) {
-    h5?.close();
     if (error instanceof DataError) throw error;
     throw new DataError(
       source,
@@ -88,7 +113,7 @@ function phonyDimensions(): (group: string, length: number, used: readonly strin
   };
 }
 
-function readStructure(library: typeof H5.Module, h5: H5.File, source: string): Dataset {
+function readStructure(library: typeof H5.Module, h5: H5.File, source: string, file: LibraryFile): Dataset {
   const phony = phonyDimensions();
   const dims: Record<string, number> = {};
   const raws: RawVariable[] = [];
@@ -105,6 +130,7 @@ function readStructure(library: typeof H5.Module, h5: H5.File, source: string): 
           phony,
           dims,
           source,
+          file,
           calibration,
         });
         if (raw) raws.push(raw);
@@ -120,7 +146,10 @@ function readStructure(library: typeof H5.Module, h5: H5.File, source: string): 
     dims,
     variables: new Map(variables.map((v) => [v.name, v])),
     attrs: attributesOf(h5),
-    close: async () => void h5.close(),
+    close: async () => {
+      h5.close();
+      await file.remove();
+    },
   };
   return place
     ? withVariables(dataset, [...variables, ...radarCoordinates(place.grid, place.seconds, source)])
@@ -157,10 +186,11 @@ function rawVariable(
     phony: ReturnType<typeof phonyDimensions>;
     dims: Record<string, number>;
     source: string;
+    file: LibraryFile;
     calibration?: Attributes;
   },
 ): RawVariable | undefined {
-  const { name, group, phony, dims, source } = context;
+  const { name, group, phony, dims, source, file } = context;
   const { metadata } = entity;
   const { shape, chunks } = metadata;
   const dtype = dtypeOf(metadata);
@@ -188,9 +218,12 @@ function rawVariable(
     chunks: chunks ?? undefined,
     defaultFill: hasScales || isScale,
     readBlock: async (block) => {
+      const read = (part: Block): Promise<TypedArray | string[]> =>
+        file.settle(() => (dtype === "string" ? readText(entity, part) : readNumbers(library, entity, dtype, part)));
       try {
-        return dtype === "string" ? readText(entity, block) : readNumbers(library, entity, dtype, block);
+        return await (file.isPartial && chunks ? byChunks(block, chunks, read, allocator(dtype)) : read(block));
       } catch (error) {
+        if (error instanceof DataError) throw error;
         throw new DataError(
           source,
           `variable '${name}' cannot be read (${hdf5Reason(error)}); the file is damaged or needs a filter that is not built in (it uses ${filterNames(entity)})`,
@@ -199,6 +232,31 @@ function rawVariable(
       }
     },
   };
+}
+
+/** A block chunk by chunk, so that what is read again when a chunk had to be fetched is that chunk alone. */
+async function byChunks<T extends TypedArray | string[]>(
+  { start, count }: Block,
+  chunks: readonly number[],
+  read: (block: Block) => Promise<T>,
+  allocate: (size: number) => T,
+): Promise<T> {
+  const out = allocate(count.reduce((a, b) => a * b, 1));
+  const along = start.map((from, axis) => {
+    const first = Math.floor(from / chunks[axis]);
+    const end = Math.ceil((from + count[axis]) / chunks[axis]);
+    return Array.from({ length: end - first }, (_, i) => first + i);
+  });
+  for (const place of product(along)) {
+    const low = place.map((c, axis) => Math.max(start[axis], c * chunks[axis]));
+    const high = place.map((c, axis) => Math.min(start[axis] + count[axis], (c + 1) * chunks[axis]));
+    const size = low.map((at, axis) => high[axis] - at);
+    const strides = stridesOf(count);
+    const offset = low.reduce((sum, at, axis) => sum + (at - start[axis]) * strides[axis], 0);
+    const data = await read({ start: low, count: size });
+    copyBlock({ data, strides: stridesOf(size), offset: 0 }, { data: out, strides, offset }, size);
+  }
+  return out;
 }
 
 /** Its filters by name, for messages. */

@@ -21,7 +21,7 @@ import { type Dataset, memoryDataset } from "./dataset.js";
 import { openFileSource } from "./byte-source.node.js";
 import { openGrib } from "./grib/open-grib.js";
 import { type ByteSource, memorySource } from "./byte-source.js";
-import { openHdf5 } from "./hdf5.node.js";
+import { openHdf5, openRemoteHdf5 } from "./hdf5.node.js";
 import { fetchBytes, type HttpOptions, httpSource, httpStore } from "./http.js";
 import { imageDataset } from "./image.js";
 import { openNetcdf3 } from "./netcdf3.js";
@@ -29,7 +29,7 @@ import { parseNpy } from "./npy.js";
 import { readParquet } from "./parquet.js";
 import { remoteMessages } from "./remote-grib.js";
 import { joinTables, type StationTable, stationTable } from "./station-archives.js";
-import { gunzipped, gunzippedHead, sourcePieces, spool } from "./spool.node.js";
+import { gunzipped, gunzippedHead, spool } from "./spool.node.js";
 import { type Table, tableDataset, type TableOptions } from "./table.js";
 import { openZarr } from "./zarr.js";
 import { openZarrDirectory } from "./zarr.node.js";
@@ -150,8 +150,7 @@ async function openAddress(url: string, options: OpenOptions): Promise<Dataset> 
   const source = await httpSource(url, options.http);
   const head = await source.read(0, 1024);
   const format = recognise(head);
-  // the HDF5 library reads files only: the whole comes to disk first, piece by piece, and goes with the dataset
-  if (format === "hdf5") return openSpooled(sourcePieces(source), url, options);
+  if (format === "hdf5") return openRemoteHdf5(source, url);
   return openBytes(source, format, head, { ...options, source: url, close: async () => {} });
 }
 
