@@ -9,6 +9,7 @@ import { decodeSizedLz4 } from "./compression/lz4.js";
 import { decodeZstd } from "./compression/zstd.js";
 
 interface Codec {
+  readonly kind: "bytes_to_bytes";
   encode(bytes: Uint8Array): Promise<Uint8Array>;
   decode(bytes: Uint8Array): Promise<Uint8Array>;
 }
@@ -16,18 +17,16 @@ interface CodecClass {
   fromConfig(configuration: unknown): Codec;
 }
 
-function replaceDecoder(name: string, decode: (bytes: Uint8Array) => Promise<Uint8Array>): void {
-  const theirs = registry.get(name)! as unknown as () => Promise<CodecClass>;
+function replaceDecoder(name: string, decode: Codec["decode"]): void {
+  const theirs = registry.get(name)!;
   const ours: CodecClass = {
     fromConfig: (configuration) => ({
-      ...{ kind: "bytes_to_bytes" },
-      encode: async (bytes) => (await theirs()).fromConfig(configuration).encode(bytes),
+      kind: "bytes_to_bytes",
+      encode: async (bytes) => ((await theirs()) as unknown as CodecClass).fromConfig(configuration).encode(bytes),
       decode,
     }),
   };
-  const entry = (): Promise<CodecClass> => Promise.resolve(ours);
-  for (const each of [name, `numcodecs.${name}`])
-    registry.set(each, entry as unknown as NonNullable<ReturnType<typeof registry.get>>);
+  for (const each of [name, `numcodecs.${name}`]) registry.set(each, () => Promise.resolve(ours));
 }
 
 replaceDecoder("zstd", (bytes) => decodeZstd(bytes));
