@@ -7,6 +7,7 @@
 import { UsageError } from "../../errors.js";
 import { bicubicWeights } from "./bicubic.js";
 import { conservativeWeights, secondOrderConservativeWeights } from "./conservative.js";
+import { fromCurvilinear, toCurvilinear } from "./conservative-cells.js";
 import { curvilinearWeights } from "./curvilinear.js";
 import { delaunayWeights } from "./delaunay.js";
 import type { Grid, RectilinearGrid } from "./grid.js";
@@ -52,13 +53,20 @@ export function regridWeights(source: Grid, target: Grid, method: RegridMethod):
     case "bicubic":
       return bicubicWeights(fromRows(source, method), target);
     case "conservative":
+      if (source.kind === "curvilinear" && target.kind === "rectilinear") return fromCurvilinear(source, target);
+      if (source.kind === "rectilinear" && target.kind === "curvilinear") return toCurvilinear(source, target);
+      return conservativeWeights(...bothOfRows(source, target, method));
     case "conservative2":
-      if (source.kind !== "rectilinear" || target.kind !== "rectilinear")
-        throw new UsageError(
-          `${method} regridding needs cells between parallels and meridians on both sides; use bilinear to stations and curvilinear grids`,
-        );
-      return (method === "conservative" ? conservativeWeights : secondOrderConservativeWeights)(source, target);
+      return secondOrderConservativeWeights(...bothOfRows(source, target, method));
   }
+}
+
+function bothOfRows(source: Grid, target: Grid, method: RegridMethod): [RectilinearGrid, RectilinearGrid] {
+  if (source.kind !== "rectilinear" || target.kind !== "rectilinear")
+    throw new UsageError(
+      `${method} regridding needs cells between parallels and meridians on both sides; ${method === "conservative" ? "one of them may be curvilinear; " : ""}use bilinear to stations`,
+    );
+  return [source, target];
 }
 
 function fromRows(source: Grid, method: RegridMethod): RectilinearGrid {

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { random } from "../../tensor/random.js";
+import { curvilinearCells, sharedAreas } from "./conservative-cells.js";
 import { latitudeEdges, longitudeEdges, RADIANS } from "./grid.js";
 import {
   applyWeights,
@@ -13,7 +14,6 @@ import {
   type RegridMethod,
   regridWeights,
 } from "./index.js";
-
 import { nearestFinder, unitVectors } from "./sphere-points.js";
 
 interface Case {
@@ -263,6 +263,50 @@ describe("regridding", () => {
     const [a, b] = [from, told].map((g) => applyWeights(regridWeights(g, place, "bilinear"), given));
     // great circles between corners bulge over parallels by 0.002 rows, on a slope of up to 60 a row
     a.forEach((x, i) => expect(Math.abs(x - b[i])).toBeLessThan(0.13));
+  });
+
+  it("shares areas between curvilinear cells and rows and columns, the pole inside", () => {
+    // nodes on the tangent plane at the pole, off its centre (stereographic: rho = 2 tan(colatitude / 2))
+    const size = 41;
+    const [lat, lon]: [number[], number[]] = [[], []];
+    for (let j = 0; j < size; j++)
+      for (let i = 0; i < size; i++) {
+        const [x, y] = [(i - 19.7) * 0.03, (j - 20.4) * 0.03];
+        lat.push(90 - (360 / Math.PI) * Math.atan(Math.hypot(x, y) / 2));
+        lon.push((180 / Math.PI) * Math.atan2(y, x));
+      }
+    const patch = curvilinear(size, size, lat, lon);
+    const globe = globalGrid("72x37");
+    const shared = sharedAreas(patch, globe);
+    const byCell = new Float64Array(size * size);
+    const byBox = new Float64Array(72 * 37);
+    for (const { curved, straight, area } of shared) {
+      byCell[curved] += area;
+      byBox[straight] += area;
+    }
+    // a cell's area by Girard's theorem: the sum of its angles less 2 pi, of which rounding leaves eight digits
+    const angles = (cell: readonly (readonly [number, number, number])[]): number =>
+      cell.reduce((sum, b, k) => {
+        const [a, c] = [cell[(k + 3) % 4], cell[(k + 1) % 4]];
+        const dot = (p: readonly number[], q: readonly number[]): number => p[0] * q[0] + p[1] * q[1] + p[2] * q[2];
+        const [ab, cb, ac] = [dot(a, b), dot(c, b), dot(a, c)];
+        return sum + Math.acos((ac - ab * cb) / Math.sqrt((1 - ab * ab) * (1 - cb * cb)));
+      }, -2 * Math.PI);
+    curvilinearCells(patch).forEach((cell, k) => expect(byCell[k] / angles(cell)).toBeCloseTo(1, 7));
+    // a box that the patch covers is covered to the last of its area; parallels are followed in chords of half a degree
+    areas(globe).forEach((box, k) => {
+      if (globe.latitudes[Math.floor(k / 72)] >= 62) expect(byBox[k] / box).toBeCloseTo(1, 4);
+    });
+    // the integral over what is covered stays, both ways
+    const field = Float64Array.from(lat, (y, i) => Math.sin(3 * y) + Math.cos(lon[i] * RADIANS));
+    const there = applyWeights(regridWeights(patch, globe, "conservative"), field);
+    const integral = (values: Float64Array, areas: Float64Array): number =>
+      values.reduce((sum, value, k) => (areas[k] > 0 ? sum + value * areas[k] : sum), 0);
+    expect(integral(there, byBox)).toBeCloseTo(integral(field, byCell), 10);
+    const waves = Float64Array.from({ length: 72 * 37 }, (_, k) => Math.sin(k));
+    const back = applyWeights(regridWeights(globe, patch, "conservative"), waves);
+    expect(integral(back, byCell)).toBeCloseTo(integral(waves, byBox), 10);
+    expect(() => regridWeights(patch, patch, "conservative")).toThrow(/one of them may be curvilinear/);
   });
 
   it("goes to and from stations", () => {
