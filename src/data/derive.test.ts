@@ -158,11 +158,21 @@ describe("derived variables", () => {
     const plane = memoryDataset({
       latitude: { dims: ["y", "x"], data: floats([5, 6], lat) },
       longitude: { dims: ["y", "x"], data: floats([5, 6], lon) },
-      h: { dims: ["y", "x"], data: { ...values, shape: [5, 6] } },
+      h: {
+        dims: ["y", "x"],
+        data: { ...values, shape: [5, 6] },
+        attrs: { units: "m", coordinates: "latitude longitude", grid_mapping: "plane" },
+      },
+      plane: { dims: [], data: floats([], [0]), attrs: { grid_mapping_name: "polar_stereographic" } },
     });
     const target = rectilinear([46, 47], [6, 7, 8]);
     const got = await regridded(plane, target);
     expect(variable(got, "h").dims).toEqual(["latitude", "longitude"]);
+    // what told where it lay does so no more
+    expect(variable(got, "h").attrs).toEqual({ units: "m" });
+    expect(got.variables.has("plane")).toBe(false);
+    const means = await numbers(await regridded(plane, target, { method: "conservative" }), "h");
+    means.forEach((x, i) => expect(Math.abs(x - [58, 60, 62, 59, 61, 63][i])).toBeLessThan(0.1));
     const wanted = [58, 60, 62, 59, 61, 63];
     (await numbers(got, "h")).forEach((x, i) => expect(Math.abs(x - wanted[i])).toBeLessThan(0.01));
     const network = memoryDataset({

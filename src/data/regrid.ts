@@ -65,7 +65,7 @@ export async function regridded(dataset: Dataset, target: Grid, options: RegridO
   const weights = regridWeights(source, target, method);
   const places = placesOf(target);
   const variables = [...dataset.variables.values()].flatMap((v) => {
-    if (v.name === "latitude" || v.name === "longitude") return [];
+    if (v.name === "latitude" || v.name === "longitude" || "grid_mapping_name" in v.attrs) return [];
     if (!v.dims.some((dim) => space.includes(dim))) return [v];
     const onGrid = space.every((dim) => v.dims.includes(dim)) && !v.readStrings;
     return onGrid ? [regriddedVariable(v, weights, { space, target, minimumShare, source: dataset.source })] : [];
@@ -118,6 +118,9 @@ function placesOf(target: Grid): Dataset {
   return memoryDataset({ latitude: one("latitude", target.latitudes), longitude: one("longitude", target.longitudes) });
 }
 
+/** What a variable says of where it lay. */
+const PLACE_ATTRIBUTES = new Set(["coordinates", "grid_mapping"]);
+
 function regriddedVariable(
   v: Variable,
   weights: RegridWeights,
@@ -129,7 +132,7 @@ function regriddedVariable(
     {
       name: v.name,
       inputs: [v],
-      attrs: v.attrs,
+      attrs: Object.fromEntries(Object.entries(v.attrs).filter(([name]) => !PLACE_ATTRIBUTES.has(name))),
       whole: space,
       becomes: dimsOf(target),
       compute: ([values]) => {
