@@ -112,8 +112,8 @@ const HOLDINGS: Readonly<Record<string, Holding>> = {
   "southern-buoys": { variables: SURFACE.slice(1), region: [-55, -35, 0, 360], stations: 8 },
   roads: { variables: ["2m_temperature"], region: [45, 55, 5, 25], stations: 8 },
   tropics: { variables: SURFACE, region: [-15, 15, 0, 360], stations: 8 },
-  siberia: { variables: SURFACE.slice(0, 2), region: [55, 70, 70, 130], stations: 5, days: [365, 730] },
-  school: { variables: SURFACE.slice(0, 2), region: [48, 53, 2, 12], stations: 1, days: [200, 380] },
+  siberia: { variables: SURFACE.slice(0, 2), region: [55, 70, 70, 130], stations: 5, days: [180, 365] },
+  school: { variables: SURFACE.slice(0, 2), region: [48, 53, 2, 12], stations: 1, days: [100, 280] },
 };
 
 /** The variables of a dataset read once, whole: networks read it one time after the other. */

@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { float32 } from "../../tensor/ndarray.js";
 import type { LocalTrainer } from "../protocol/trainer.js";
 import { type Attack, hostileTrainers } from "./hostile.js";
+import { robustMarkdown } from "./robustness.js";
 
 /** Moves the one array by a fixed change. */
 const mover = (change: readonly number[]): LocalTrainer => ({
@@ -53,4 +54,17 @@ it("hostile sites send what their attack says of their own changes", async () =>
   const away = Math.hypot(...blurred.map((v, i) => v - [1, 0, 3][i]));
   expect(away).toBeGreaterThan(5);
   expect(away).toBeLessThan(100);
+});
+
+it("what is kept is measured by the plain mean without attack", () => {
+  const row = { attack: "none", codec: "float32", sites: 9, bytes: 100, fullBytes: 100 };
+  const table = robustMarkdown([
+    { ...row, rule: "median", validation: 0.85, skill: 0.12 },
+    { ...row, rule: "mean", validation: 0.8, skill: 0.16 },
+    { ...row, rule: "mean", attack: "turned x 10", validation: 1e9, skill: -1e9 },
+    { ...row, rule: "mean", codec: "sign, ef14", validation: 0.8, skill: 0.16, bytes: 5 },
+  ]).split("\n");
+  expect(table[2]).toBe("| median | none | float32 | 15.0 | 75 % | 12.0 | 75 % | 1.0 x |");
+  expect(table[4]).toBe("| mean | turned x 10 | float32 | destroyed | - | destroyed | - | 1.0 x |");
+  expect(table[5]).toBe("| mean | none | sign, ef14 | 20.0 | 100 % | 16.0 | 100 % | 20.0 x |");
 });

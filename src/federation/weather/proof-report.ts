@@ -8,6 +8,7 @@ const scored = ({ skill, low, high }: Scored): string => `${percent(skill)} [${p
 export function proofMarkdown({ sites, mean, worse, share }: Proof): string {
   const row = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
   const better = sites.filter(({ gain }) => gain.low > 0).length;
+  const straight = sites.filter(({ ways, baselines }) => ways.together.skill > baselines.ridge).length;
   const lines = [
     row(["site", "samples", ...WAYS, "together - alone", "persistence", "climatology", "ridge"]),
     row(Array.from({ length: WAYS.length + 6 }, () => "---")),
@@ -33,7 +34,7 @@ export function proofMarkdown({ sites, mean, worse, share }: Proof): string {
     ]),
   ];
   return [
-    `Together beats alone at ${sites.length - worse.length} of ${sites.length} sites${worse.length > 0 ? ` (not at ${worse.join(", ")})` : ""}; at ${better} the 95 % interval of the difference lies above zero. Together reaches ${percent(share)} % of the pooled model's improvement over alone.`,
+    `Together beats alone at ${sites.length - worse.length} of ${sites.length} sites${worse.length > 0 ? ` (not at ${worse.join(", ")})` : ""}; at ${better} the 95 % interval of the difference lies above zero. Together reaches ${percent(share)} % of the pooled model's improvement over alone. It beats the site's own ridge regression at ${straight} sites.`,
     "",
     ...lines,
     "",
@@ -47,10 +48,18 @@ const COLOURS: Readonly<Record<Way, string>> = {
   pooled: "#1a202c",
 };
 
-/** Skill of each site alone and together as bars, personal as a dot and pooled as a line, in the order of what alone reaches. */
+const RIDGE = "#2f855a";
+
+/**
+ * Skill of each site alone and together as bars, personal as a dot, pooled as a line and the site's own ridge regression as a
+ * dashed one, in the order of what alone reaches.
+ */
 export function proofSvg({ sites }: Proof, title: string): string {
   const ordered = [...sites].sort((a, b) => a.ways.alone.skill - b.ways.alone.skill);
-  const values = ordered.flatMap(({ ways }) => WAYS.map((way) => 100 * ways[way].skill));
+  const values = ordered.flatMap(({ ways, baselines }) => [
+    100 * baselines.ridge,
+    ...WAYS.map((way) => 100 * ways[way].skill),
+  ]);
   const [least, most] = [Math.min(0, ...values), Math.max(...values)];
   const [left, top, height, step] = [56, 44, 260, Math.max(14, Math.min(60, 900 / ordered.length))];
   const width = left + step * ordered.length + 24;
@@ -68,10 +77,13 @@ export function proofSvg({ sites }: Proof, title: string): string {
     const x = left + i * step;
     const middle = x + 0.5 * step;
     const at = (way: Way): string => y(100 * site.ways[way].skill).toFixed(1);
+    const across = (at: string, style: string): string =>
+      `<line x1="${(x + 0.08 * step).toFixed(1)}" x2="${(x + 0.92 * step).toFixed(1)}" y1="${at}" y2="${at}" stroke-width="1.5" ${style}/>`;
     return [
       bar(site, "alone", x + 0.12 * step),
       bar(site, "together", x + 0.5 * step),
-      `<line x1="${(x + 0.08 * step).toFixed(1)}" x2="${(x + 0.92 * step).toFixed(1)}" y1="${at("pooled")}" y2="${at("pooled")}" stroke="${COLOURS.pooled}" stroke-width="1.5"/>`,
+      across(at("pooled"), `stroke="${COLOURS.pooled}"`),
+      across(y(100 * site.baselines.ridge).toFixed(1), `stroke="${RIDGE}" stroke-dasharray="3 2"`),
       `<circle cx="${(x + 0.68 * step).toFixed(1)}" cy="${at("personal")}" r="${Math.min(3.5, 0.15 * step).toFixed(1)}" fill="${COLOURS.personal}"/>`,
       text(
         middle,
@@ -81,9 +93,9 @@ export function proofSvg({ sites }: Proof, title: string): string {
       ),
     ].join("");
   });
-  const legend = WAYS.map((way, i) => {
+  const legend = [...Object.entries(COLOURS), ["ridge", RIDGE]].map(([name, colour], i) => {
     const x = left + 90 * i;
-    return `<rect x="${x}" y="26" width="10" height="10" fill="${COLOURS[way]}"/>${text(x + 14, 35, way)}`;
+    return `<rect x="${x}" y="26" width="10" height="10" fill="${colour}"/>${text(x + 14, 35, name)}`;
   });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width.toFixed(0)}" height="${top + height + 90}" font-family="sans-serif" font-size="11">`,

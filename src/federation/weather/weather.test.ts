@@ -166,8 +166,13 @@ describe("sites that differ", () => {
     const own = await site.train(initial, { budget: { steps: 40 }, seed: 1, progress: 0, own: true });
     expect(own.gradient).toBeUndefined();
     expect(await validation(site, new Map([...initial, ...own.params]))).toBeLessThan(0.95);
-    const pull = { budget: { steps: 1 }, seed: 1, offset: initial };
-    await expect(site.train(initial, pull)).rejects.toThrow(/take strategy fedadam, or let sites send models/);
+    // A strategy that would correct a site's steps cannot; the run ends with that word, not with a wait
+    const strategy = { name: "fedprox" as const };
+    const config = { run: "pulled", rounds: 2, budget: { steps: 1 }, strategy };
+    const owners = [{ name: "coast", site }];
+    await expect(trainTogether({ config, task: { ...task, training }, owners })).rejects.toThrow(
+      /take strategy fedadam, or let sites send models/,
+    );
   });
 
   it("give gradients as the loss changes, along which FedAMD steps", async () => {
