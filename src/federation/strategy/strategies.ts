@@ -6,7 +6,7 @@ import { UsageError } from "../../errors.js";
 import { difference, norm, scaled, tabulate, type Vector, zerosLike } from "../aggregate/rows.js";
 import { fedAmd } from "./anchors.js";
 import { annealed } from "./schedule.js";
-import { bySamples, equally, type Memory, type Strategy } from "./strategy.js";
+import { bySamples, byVolume, equally, type Memory, type Strategy } from "./strategy.js";
 
 /** A vector of a memory, zeros at first. */
 const recall = (memory: Memory | ReadonlyMap<string, Vector>, name: string, like: Vector): Vector =>
@@ -56,6 +56,8 @@ export interface AdaptiveOptions {
   readonly floor?: number;
   /** x <- (1 - rate decay) x before each step (decoupled weight decay, Loshchilov and Hutter 2019). */
   readonly decay?: number;
+  /** How much a site's volume of data counts in the mean: 1 as much as it is, 0 not at all. */
+  readonly volume?: number;
 }
 
 /** An adaptive optimiser at the hub, m <- beta1 m + (1 - beta1) D, x <- x + rate m / (sqrt v + tau) (Reddi et al. 2021). */
@@ -67,9 +69,11 @@ function adaptive(kind: "fedadam" | "fedyogi" | "fedadagrad", options: AdaptiveO
     tau = 1e-3,
     floor = 1,
     decay = 0,
+    volume = 1,
   } = options;
   return {
     ...fedAvg(),
+    weights: byVolume(volume),
     name: kind,
     source: "Reddi et al. 2021, Adaptive federated optimization",
     scalars: ["round"],

@@ -62,6 +62,19 @@ describe("hub optimisers", () => {
     expect(at(0.2, 1) / at(1, 1)).toBeCloseTo(0.2, 12);
   });
 
+  it("let weights decay apart from the step, and volumes count as much as is said", () => {
+    const [[without], [decayed]] = [0, 0.1].map(
+      (decay) => rounds(strategies.fedAdam({ rate: 0.5, decay }), [2], [[1]])[0],
+    );
+    // x <- x - rate decay x = x - 0.1
+    expect(without - decayed).toBeCloseTo(0.1, 12);
+    const weights = (volume: number) =>
+      strategies.fedAdam({ volume }).weights([facts({ samples: 100 }), facts({ samples: 900 })]);
+    expect(weights(1)).toEqual([0.1, 0.9]);
+    expect(weights(0.5)).toEqual([0.25, 0.75]);
+    expect(weights(0)).toEqual([0.5, 0.5]);
+  });
+
   it("momentum and Nesterov momentum by hand", () => {
     // v1 = -1, x = 1; v2 = -1.9, x = 2.9
     expect(rounds(strategies.fedAvgM(), [0], [[1], [1]]).flat()).toEqual([1, 2.9]);

@@ -114,3 +114,10 @@ export const bySamples = (facts: readonly UpdateFacts[]): number[] => {
 
 /** 1 / n each. */
 export const equally = (facts: readonly UpdateFacts[]): number[] => facts.map(() => 1 / facts.length);
+
+/** p_i = n_i^volume / sum n^volume: 1 by the data each site has, 0 all alike, between them in between. */
+export function byVolume(volume: number): Strategy["weights"] {
+  if (volume === 1) return bySamples;
+  if (volume === 0) return equally;
+  return (facts) => bySamples(facts.map((f) => ({ ...f, samples: f.samples ** volume })));
+}
