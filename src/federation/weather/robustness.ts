@@ -60,7 +60,8 @@ export async function robustRun(
       owners: part,
       config: {
         ...config,
-        aggregation: { rule: names.rule, hostile: names.rule === "mean" ? 0 : hostile },
+        // The share is rounded down to a number of sites: it must not fall short of those that attack
+        aggregation: { rule: names.rule, hostile: names.rule === "mean" ? 0 : (count + 0.5) / owners.length },
         compression: given.compression ?? config.compression,
       },
     },
