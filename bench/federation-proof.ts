@@ -22,6 +22,7 @@ import { UsageError } from "../src/errors.js";
 import type { RunConfigInput } from "../src/federation/protocol/config.js";
 import type { Parameters } from "../src/federation/protocol/parameters.js";
 import { siteMembers } from "../src/federation/weather/data.js";
+import type { Attack } from "../src/federation/weather/hostile.js";
 import type { Member } from "../src/federation/weather/member.js";
 import { proofMarkdown, proofSvg } from "../src/federation/weather/proof-report.js";
 import { type ModelStore, type Owner, type ProofOptions, prove, trainWay } from "../src/federation/weather/proof.js";
@@ -203,14 +204,21 @@ const options: ProofOptions = { config, task, owners, runtime, log, store };
 
 /** `rule=...,attack=KIND:STRENGTH,codec=...,feedback=...,without=yes`. */
 function robustCase(text: string): RobustCase {
-  const given = Object.fromEntries(text.split(",").map((part) => part.split("=")));
-  const [kind, strength] = given["attack"]?.split(":") ?? [];
+  const given = new Map(text.split(",").map((part) => part.split("=") as [string, string]));
+  const {
+    rule,
+    attack,
+    codec,
+    feedback = "none",
+    without,
+  } = Object.fromEntries(given) as Partial<Record<string, string>>;
+  const [kind, strength = "1"] = attack?.split(":") ?? [];
   return {
-    ...(given["rule"] ? { rule: given["rule"] } : {}),
-    ...(kind ? { attack: { kind, strength: Number(strength ?? 1) } } : {}),
-    ...(given["codec"] ? { compression: { codec: given["codec"], feedback: given["feedback"] ?? "none" } } : {}),
-    ...(given["without"] ? { without: true } : {}),
-  } as RobustCase;
+    rule,
+    attack: kind ? ({ kind, strength: Number(strength) } as Attack) : undefined,
+    compression: codec ? ({ codec, feedback } as RobustCase["compression"]) : undefined,
+    without: without !== undefined,
+  };
 }
 
 /** Trains the cases that are not kept yet. */

@@ -42,7 +42,7 @@ export function siteRidge(task: SharedTask, members: readonly Member[]): Ridge {
 }
 
 /** The numbers x of each cell of a sample. */
-function pointsOf(task: SharedTask, pick: Pick): { sample: Sample; cells: number; at(cell: number): Float64Array } {
+function pointsOf(task: SharedTask, pick: Pick): { sample: Sample; cells: number; at: (cell: number) => Float64Array } {
   const { series } = pick.member;
   const cells = series.latitudes.length * series.longitudes.length;
   const rows = mapsPerVariable(task) * series.channels.length;
