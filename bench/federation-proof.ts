@@ -205,13 +205,8 @@ const options: ProofOptions = { config, task, owners, runtime, log, store };
 /** `rule=...,attack=KIND:STRENGTH,codec=...,feedback=...,without=yes`. */
 function robustCase(text: string): RobustCase {
   const given = new Map(text.split(",").map((part) => part.split("=") as [string, string]));
-  const {
-    rule,
-    attack,
-    codec,
-    feedback = "none",
-    without,
-  } = Object.fromEntries(given) as Partial<Record<string, string>>;
+  const named: Partial<Record<string, string>> = Object.fromEntries(given);
+  const { rule, attack, codec, feedback = "none", without } = named;
   const [kind, strength = "1"] = attack?.split(":") ?? [];
   return {
     rule,
