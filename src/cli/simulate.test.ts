@@ -136,6 +136,7 @@ describe("foehn simulate", () => {
     [`${SMALL} --co2 5 --out x.zarr`, /10 to 20000 ppm/],
     [`${SMALL} --step 5000 --out x.zarr`, /does not divide the output interval|Coriolis/],
     ["simulate --truncation T63 --step 3600 --out x.zarr", /unstable at T63.* take \d+ s or less/],
+    ["simulate --days 0 --out x.zarr", /0 days of weather: give --days or --years more than 0/],
     ["simulate --truncation fine --out x.zarr", /truncation 'fine' is not known: write T21/],
     [
       "simulate --model moist --land everywhere --out x.zarr",

@@ -55,6 +55,7 @@ export const command: CommandFactory = () => {
         throw new UsageError("give --days or --years, not both");
       const { config, restart } = await startingPoint(flags);
       const days = flags.years === undefined ? (flags.days ?? 90) : flags.years * 365.25;
+      if (!(days > 0)) throw new UsageError(`${days} days of weather: give --days or --years more than 0`);
       const everyHours = flags.every === undefined ? undefined : numeric(flags.every.replace(/h$/, ""));
       if (restart && everyHours !== undefined && everyHours !== config.everyHours)
         throw new UsageError(`${flags.restart} has outputs every ${config.everyHours} h: leave --every out`);
