@@ -1,9 +1,9 @@
 /**
- * How fast verification is, beside xarray in the same sitting (`../shared/peers/scores_xarray.py`, where it is there).
+ * How fast verification is, beside xarray in the same sitting (`../shared/peers/scores_xarray.py`, where it and python3-xarray are there).
  *
  *     npm run bench -- verify
  */
-import { execFileSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { memoryDataset, type MemoryVariable } from "../src/data/dataset.js";
@@ -87,20 +87,21 @@ function scoreEnsemble(): { seconds: number; megabytes: number } {
   return { seconds, megabytes: (process.resourceUsage().maxRSS - before) / 1024 };
 }
 
+/** Debian's, which has python3-xarray where it is installed. */
+const PYTHON = "/usr/bin/python3";
+
+/** Null where it cannot be measured, after saying why. */
 function xarraySeconds(): number | null {
-  const shared = process.env["FOEHN_SHARED"] ?? path.resolve(import.meta.dirname, "../../shared");
-  const script = path.join(shared, "peers/scores_xarray.py");
-  if (!existsSync(script) || !existsSync("/usr/bin/python3")) return null;
-  try {
-    const args = ["--members", MEMBERS, "--leads", LEADS, "--lat", ROWS, "--lon", COLUMNS].map(String);
-    const line = execFileSync("/usr/bin/python3", [script, ...args], {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-    });
-    return (JSON.parse(line) as { seconds: number }).seconds;
-  } catch {
-    return null; // no xarray there
-  }
+  const script = path.resolve(process.env["FOEHN_SHARED"] ?? "../shared", "peers/scores_xarray.py");
+  const without = (why: string) => {
+    process.stderr.write(`no yardstick for the scores of ensembles: ${why}\n`);
+    return null;
+  };
+  for (const file of [script, PYTHON]) if (!existsSync(file)) return without(`there is no ${file}`);
+  const args = ["--members", MEMBERS, "--leads", LEADS, "--lat", ROWS, "--lon", COLUMNS].map(String);
+  const { status, stdout, stderr } = spawnSync(PYTHON, [script, ...args], { encoding: "utf8" });
+  if (status !== 0) return without(`${PYTHON} ${script}: ${stderr.trim().split("\n").pop()}`);
+  return (JSON.parse(stdout) as { seconds: number }).seconds;
 }
 
 /** Two years of daily red noise in ten variables, and sixty forecasts of it to forty days. */

@@ -94,10 +94,9 @@ export class DaySums {
       for (let day = 0; day < days; day++) {
         const [total, weight] = [totals(day), weights(day)];
         // Weights are whole numbers, so that their sums are exact and nothing is told from rounding.
-        put(
-          hour * days + day,
-          Float32Array.from(total, (x, i) => (weight[i] > 0 ? x / weight[i] : NaN)),
-        );
+        const mean = new Float32Array(this.cells);
+        for (let i = 0; i < mean.length; i++) mean[i] = weight[i] > 0 ? total[i] / weight[i] : NaN;
+        put(hour * days + day, mean);
       }
     }
   }

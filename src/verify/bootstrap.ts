@@ -57,23 +57,34 @@ export interface Draw {
   readonly starts: readonly Uint32Array[];
 }
 
+const drawn = new Map<string, Draw>();
+/** Most verifications need a handful of draws, over and over. */
+const MOST_DRAWS = 32;
+
 export function drawBlocks(n: number, length: number, options: { resamples?: number; seed?: number } = {}): Draw {
   const { resamples = 1000, seed = 0 } = options;
+  const key = [n, length, resamples, seed].join();
+  const known = drawn.get(key);
+  if (known) return known;
   const rng = random(seed);
   const count = Math.ceil(n / length);
   const starts = Array.from({ length: resamples }, () =>
     Uint32Array.from({ length: count }, () => rng.integer(n - length + 1)),
   );
-  return { n, length, starts };
+  if (drawn.size >= MOST_DRAWS) drawn.clear();
+  const draw = { n, length, starts };
+  drawn.set(key, draw);
+  return draw;
 }
 
 /** Sums of rows over each resample, of some of their columns. */
 export interface Resampled {
   readonly count: number;
-  /** Calls back with each resample's sums as a row; the row is the same array every time. Columns not asked for are 0. */
-  each(use: (row: Float64Array, resample: number) => void): void;
-  /** A number of every resample's sums. */
-  map(of: (row: Float64Array) => number): Float64Array;
+  /**
+   * A number of every resample's sums, given as a row: the same array every time. Columns not asked for (of all that were summed,
+   * or of these) are 0.
+   */
+  map(of: (row: Float64Array) => number, columns?: readonly number[]): Float64Array;
 }
 
 export function resampledSums(
@@ -81,38 +92,70 @@ export function resampledSums(
   { n, length, starts }: Draw,
   columns: readonly number[] = Array.from({ length: rows[0].length }, (_, k) => k),
 ): Resampled {
-  const width = columns.length;
-  // Sums up to each start, so that a block is one subtraction.
-  const before = new Float64Array((n + 1) * width);
-  for (let t = 0; t < n; t++)
-    for (let k = 0; k < width; k++) before[(t + 1) * width + k] = before[t * width + k] + rows[t][columns[k]];
-  const sums = new Float64Array(starts.length * width);
-  starts.forEach((blocks, r) => {
-    const base = r * width;
-    let left = n;
-    for (const start of blocks) {
-      const run = Math.min(length, left);
-      const [low, high] = [start * width, (start + run) * width];
-      for (let k = 0; k < width; k++) sums[base + k] += before[high + k] - before[low + k];
-      left -= run;
-    }
-  });
-  const row = new Float64Array(rows[0].length);
-  const each: Resampled["each"] = (use) => {
-    for (let r = 0; r < starts.length; r++) {
-      for (let k = 0; k < width; k++) row[columns[k]] = sums[r * width + k];
-      use(row, r);
-    }
-  };
+  const sums = new Map(columns.map((column) => [column, new Float64Array(starts.length)]));
+  for (let k = 0; k < columns.length; k += 4) {
+    const four = columns.slice(k, k + 4);
+    addResamples(
+      rows,
+      { n, length, starts },
+      four,
+      four.map((column) => sums.get(column)!),
+    );
+  }
   return {
     count: starts.length,
-    each,
-    map(of) {
+    map(of, wanted = columns) {
+      const row = new Float64Array(rows[0].length);
+      const read = wanted.map((column) => sums.get(column)!);
       const out = new Float64Array(starts.length);
-      each((sum, r) => (out[r] = of(sum)));
+      for (let r = 0; r < out.length; r++) {
+        for (let k = 0; k < read.length; k++) row[wanted[k]] = read[k][r];
+        out[r] = of(row);
+      }
       return out;
     },
   };
+}
+
+/** Sums of up to four columns: their additions need not wait for one another, and a block's place is fetched once. */
+function addResamples(
+  rows: readonly ArrayLike<number>[],
+  { n, length, starts }: Draw,
+  columns: readonly number[],
+  out: readonly Float64Array[],
+): void {
+  const last = n - (Math.ceil(n / length) - 1) * length; // of a resample's last block, which is cut
+  // The sum of every block that can be drawn, whole and cut, so that a block is one addition.
+  const [whole, cut] = [0, 1].map(() => new Float64Array(4 * (n - length + 1)));
+  columns.forEach((column, c) => {
+    for (let t = 0; t + length <= n; t++) {
+      let sum = 0;
+      for (let i = 0; i < last; i++) sum += rows[t + i][column];
+      cut[4 * t + c] = sum;
+      for (let i = last; i < length; i++) sum += rows[t + i][column];
+      whole[4 * t + c] = sum;
+    }
+  });
+  for (let r = 0; r < starts.length; r++) {
+    const blocks = starts[r];
+    const end = blocks.length - 1;
+    const at = 4 * blocks[end];
+    let s0 = cut[at];
+    let s1 = cut[at + 1];
+    let s2 = cut[at + 2];
+    let s3 = cut[at + 3];
+    for (let b = 0; b < end; b++) {
+      const from = 4 * blocks[b];
+      s0 += whole[from];
+      s1 += whole[from + 1];
+      s2 += whole[from + 2];
+      s3 += whole[from + 3];
+    }
+    out[0][r] = s0;
+    if (out.length > 1) out[1][r] = s1;
+    if (out.length > 2) out[2][r] = s2;
+    if (out.length > 3) out[3][r] = s3;
+  }
 }
 
 /** The middle `confidence` of values (linear between order statistics); missing values are left out. */
@@ -136,7 +179,8 @@ export function interval(values: ArrayLike<number>, confidence = 0.95): [low: nu
 
 /** The value of rank k, put at place k with no greater ones before it (Hoare's selection, 1961); the order of values changes. */
 function smallest(values: Float64Array, k: number): number {
-  let [low, high] = [0, values.length - 1];
+  let low = 0;
+  let high = values.length - 1;
   while (low < high) {
     const pivot = values[(low + high) >> 1];
     let [i, j] = [low, high];

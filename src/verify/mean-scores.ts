@@ -18,7 +18,9 @@ export function meanScore(
   const [f, o] = [errors.meanForecast(), errors.meanTruth()];
   if (name === "spectral-divergence") return spectralDivergence(f, o, columns);
   if (name === "spectral-residual") return spectralResidual(f, o, columns);
-  let [square, mean, area] = [0, 0, 0];
+  let square = 0;
+  let mean = 0;
+  let area = 0;
   for (let i = 0; i < weights.length; i++) {
     const d = f[i] - o[i];
     if (d !== d) continue;

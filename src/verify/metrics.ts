@@ -37,10 +37,11 @@ export const FAMILIES: readonly Family[] = [
   rankFamily,
 ];
 
-/** Scores of a mean over starts, computed at the end and without intervals; `mean-scores.ts` has them. */
+/** Scores of fields that go around the globe, unasked. */
+const SPECTRAL_SCORES = ["effective-resolution", "spectral-divergence", "spectral-residual"] as const;
+/** Scores of a mean over starts, computed at the end and without intervals; `mean-scores.ts` and `spectra/` have them. */
 export const MEAN_SCORES = [
-  "spectral-divergence",
-  "spectral-residual",
+  ...SPECTRAL_SCORES,
   "nrmse:climatebench",
   "nrmse:climatebench-spatial",
   "nrmse:climatebench-global",
@@ -90,6 +91,7 @@ export function defaultMetrics(context: ChannelContext): string[] {
     ...DEFAULT_METRICS,
     ...(context.members > 1 ? ENSEMBLE_METRICS : []),
     ...(wet === undefined ? [] : precipitationMetrics(wet, context)),
+    ...(context.wraps ? SPECTRAL_SCORES : []),
   ];
 }
 
@@ -232,6 +234,7 @@ const TITLES: Readonly<Record<string, string>> = {
   "budget:dry-mass": "Dry air, forecast minus truth, kg m⁻²",
   "budget:vapour": "Water vapour, forecast minus truth, kg m⁻²",
   "budget:energy": "Energy of the column, forecast minus truth, J m⁻²",
+  "effective-resolution": "Effective resolution, km (half of the truth's power)",
   "spectral-divergence": "Divergence of the mean's spectrum (ChaosBench)",
   "spectral-residual": "Residual of the mean's spectrum (ChaosBench)",
   "nrmse:climatebench": "Normalised error (ClimateBench): spatial + 5 global",

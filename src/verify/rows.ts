@@ -1,5 +1,5 @@
 /** The rows that verification gives: scores, and differences from the baselines. */
-import { blockLength, drawBlocks, type Draw, interval, type Resampled, resampledSums } from "./bootstrap.js";
+import { blockLength, drawBlocks, interval, type Resampled, resampledSums } from "./bootstrap.js";
 import { dieboldMariano, falseDiscoveryRates, wilcoxon } from "./statistics/tests.js";
 import { EE, evaluate, type Row, type Score, usedPlaces, W } from "./scores/sums.js";
 
@@ -76,13 +76,27 @@ export function rowsOf(
   };
   const rows: ScoreRow[] = [];
   const comparisons: ComparisonRow[] = [];
-  const places = n > 0 ? usedPlaces(scores, sample.forecast[0].length) : [];
-  const forecastSums = draw && resampledSums(sample.forecast, draw, places);
+  const width = sample.forecast[0]?.length ?? 0;
+  // The others are means over starts of each one's score.
+  const ofSums = scores.flatMap((score) => score.ratio ?? [score]).filter((score) => score.over === "all");
+  const places = new Map(ofSums.map((score) => [score, usedPlaces([score], width)]));
+  const columns = [...new Set([...places.values()].flat())];
+  const forecastSums = draw && resampledSums(sample.forecast, draw, columns);
   const rivals = [...sample.baselines, ...(sample.ensembles ?? [])];
-  const baselineSums = new Map(rivals.map(([name, of]) => [name, draw && resampledSums(of, draw, places)] as const));
+  const baselineSums = new Map(rivals.map(([name, of]) => [name, draw && resampledSums(of, draw, columns)] as const));
+  /** The score in every resample. */
+  const draws = (score: Score, of: readonly Row[], sums: Resampled): Float64Array => {
+    if (score.ratio) {
+      const [above, below] = score.ratio.map((part) => draws(part, of, sums));
+      return above.map((x, k) => x / below[k]);
+    }
+    if (score.over === "all") return sums.map(score.value, places.get(score));
+    const each = of.map((row) => [score.value(row)]);
+    return resampledSums(each, draw!).map(([total]) => total / n);
+  };
   for (const score of scores) {
     const own = evaluate(score, sample.forecast);
-    const ownDraws = draw && draws(score, sample.forecast, forecastSums!, draw);
+    const ownDraws = draw && draws(score, sample.forecast, forecastSums!);
     const add = (baseline: string | null, value: number, replicates: Float64Array | undefined) => {
       if (!Number.isFinite(value)) return; // not defined: the correlation of a climatology with anything
       const [low, high] = replicates ? interval(replicates, confidence) : [null, null];
@@ -92,7 +106,7 @@ export function rowsOf(
     // A baseline is a point forecast: it has no spread to score.
     for (const [name, of] of score.needsEnsemble ? [] : score.probabilistic ? rivals : sample.baselines) {
       const theirs = evaluate(score, of);
-      const theirDraws = draw && draws(score, of, baselineSums.get(name)!, draw);
+      const theirDraws = draw && draws(score, of, baselineSums.get(name)!);
       add(name, theirs, theirDraws);
       if (!Number.isFinite(own) || !Number.isFinite(theirs)) continue;
       const cost = costOf(score);
@@ -134,22 +148,11 @@ function startTests(
 const costOf = ({ better }: Score): ((value: number) => number) =>
   better === "low" ? (v) => v : better === "high" ? (v) => -v : (v) => Math.abs(v - better);
 
-/** The score in every resample. */
-function draws(score: Score, rows: readonly Row[], sums: Resampled, draw: Draw): Float64Array {
-  if (score.ratio) {
-    const [above, below] = score.ratio.map((part) => draws(part, rows, sums, draw));
-    return above.map((x, k) => x / below[k]);
-  }
-  if (score.over === "all") return sums.map(score.value);
-  return resampledSums(
-    rows.map((row) => [score.value(row)]),
-    draw,
-  ).map(([total]) => total / draw.n);
-}
-
 /** Twice the smaller share of differences on one side of 0, never below what the number of resamples can tell. */
 function tailProbability(differences: Float64Array): number {
-  let [below, above, finite] = [0, 0, 0];
+  let below = 0;
+  let above = 0;
+  let finite = 0;
   for (let k = 0; k < differences.length; k++) {
     const d = differences[k];
     if (!Number.isFinite(d)) continue;

@@ -183,7 +183,9 @@ export async function verifyForecast(options: VerifyOptions): Promise<Verificati
   const widths = [...plans.map((plan) => plan.width), ...groups.map((group) => group.width)];
   const table = new SumTable(widths, leadHours.length, regions.length, starts.length, forecasters, rowMaker);
   const drawn = leadsToDraw(leadHours);
-  const everyLead = options.everyLead || truth.scattered || plans.some((plan) => plan.meanScores.length > 0);
+  // Who asks for scores of mean fields wants them at every lead; unasked they are told where figures are drawn.
+  const asked = options.metrics !== undefined && plans.some((plan) => plan.meanScores.length > 0);
+  const everyLead = options.everyLead || truth.scattered || asked;
   const cellLeads = everyLead ? [...leadHours.keys()] : drawn;
   const cells = new CellSums(channels.length, cellLeads, baselines.length + 1, cellCount(truth), rowMaker);
   const spectra = leadSpectra(pairing, drawn);
@@ -247,7 +249,7 @@ export async function verifyForecast(options: VerifyOptions): Promise<Verificati
         comparisons.push(...part.comparisons);
         lengths.push(part.blockLength);
         if (c >= channels.length) return;
-        for (const metric of r === 0 ? kept[c].meanScores : [])
+        for (const metric of r === 0 && cells.keeps(l) ? kept[c].meanScores : [])
           rows.push(...meanRows(metric, { c, l, region: r, lead }));
         const by = options.by ?? (drawn.includes(l) && r === 0 ? (["season", "hour"] as const) : []);
         for (const kind of by) breakdown.push(...breakdownRows(kind, c, l, r, scores));
@@ -265,6 +267,12 @@ export async function verifyForecast(options: VerifyOptions): Promise<Verificati
   function meanRows(metric: string, at: { c: number; l: number; region: number; lead: number }): ScoreRow[] {
     const samples = table.samples(at.c, at.l, at.region);
     const { variable, levelValue: level } = channelKey(channels[at.c]);
+    const key = { metric, variable, level, lead_hours: at.lead, region: regions[at.region], low: null, high: null };
+    if (metric === "effective-resolution") {
+      const spectrum = spectra.find((of) => of.channel === at.c && of.lead === at.l);
+      const n = spectrum?.count() ?? 0;
+      return n > 0 ? [{ ...key, baseline: null, value: spectrum!.resolution().km, n }] : [];
+    }
     return [null, ...baselines.map((b) => b.name)].flatMap((baseline, forecaster) => {
       const value = meanScore(
         metric,
@@ -272,8 +280,7 @@ export async function verifyForecast(options: VerifyOptions): Promise<Verificati
         { channel: at.c, lead: at.l, forecaster },
         { rows: samples[forecaster], weights: cellWeights[0], columns: truth.longitudes.length },
       );
-      const key = { metric, variable, level, lead_hours: at.lead, region: regions[at.region], baseline };
-      return Number.isFinite(value) ? [{ ...key, value, low: null, high: null, n: samples[0].length }] : [];
+      return Number.isFinite(value) ? [{ ...key, baseline, value, n: samples[0].length }] : [];
     });
   }
   function breakdownRows(by: Breakdown, c: number, l: number, r: number, scores: readonly Score[]): BreakdownRow[] {

@@ -6,22 +6,34 @@ import type { Climatology } from "./climatology.js";
 export interface Anomalies {
   /** The state at an index minus the climatology of its time, [channel, cell]; NaN where missing. Do not write into it. */
   at(index: number): Float32Array;
+  /** Whether a value is missing there. */
+  gaps(index: number): boolean;
 }
 
 export function anomaliesOf(series: States, climatology: Climatology, rows: RowMaker): Anomalies {
   const size = stateSize(series);
   const kept = rows.float32(series.times.length, size);
+  /** 1: known and whole, 2: with gaps. */
   const known = new Uint8Array(series.times.length);
+  const make = (index: number) => {
+    const [state, mean] = [stateAt(series, index), climatology.at(series.times[index])];
+    const field = new Float32Array(size);
+    let sum = 0;
+    for (let i = 0; i < size; i++) {
+      field[i] = state[i] - mean[i];
+      sum += field[i];
+    }
+    kept.set(index, field);
+    known[index] = sum === sum ? 1 : 2;
+  };
   return {
     at(index) {
-      if (!known[index]) {
-        const [state, mean] = [stateAt(series, index), climatology.at(series.times[index])];
-        const field = new Float32Array(size);
-        for (let i = 0; i < size; i++) field[i] = state[i] - mean[i];
-        kept.set(index, field);
-        known[index] = 1;
-      }
+      if (!known[index]) make(index);
       return kept.get(index);
+    },
+    gaps(index) {
+      if (!known[index]) make(index);
+      return known[index] === 2;
     },
   };
 }

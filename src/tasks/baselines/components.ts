@@ -35,8 +35,9 @@ export function principalComponents(
   }
   // Rayleigh-Ritz: the exact components within the subspace found.
   const small = Matrix.zeros(width, width);
-  for (const row of rows) {
-    const p = dots(row, basis);
+  const coordinates = dots(rows, basis);
+  for (let r = 0; r < rows.length; r++) {
+    const p = coordinates.subarray(r * width, (r + 1) * width);
     for (let a = 0; a < width; a++)
       for (let b = 0; b <= a; b++) small.set(a, b, small.get(a, b) + (p[a] * p[b]) / rows.length);
   }
@@ -46,41 +47,53 @@ export function principalComponents(
   const kept = order
     .slice(0, Math.min(count, width))
     .filter((k) => realEigenvalues[k] > 1e-12 * realEigenvalues[order[0]]);
-  const patterns = kept.map((k) => {
-    const pattern = new Float32Array(size);
-    combine(pattern, basis, eigenvectorMatrix.getColumn(k));
-    return pattern;
-  });
+  const patterns = kept.map(() => new Float32Array(size));
+  combine(
+    patterns,
+    basis,
+    kept.flatMap((k) => eigenvectorMatrix.getColumn(k)),
+  );
   return { patterns, variances: Float64Array.from(kept, (k) => realEigenvalues[k]) };
 }
 
 /** Rows taken together, so that the basis is fetched from memory once for all of them. */
-const BATCH = 16;
+const BATCH = 64;
 
 /** (XᵀX) B without forming XᵀX. */
 function applyCovariance(rows: readonly Float32Array[], basis: readonly Float32Array[]): Float32Array[] {
   const out = basis.map((b) => new Float32Array(b.length));
   for (let from = 0; from < rows.length; from += BATCH) {
     const batch = rows.slice(from, from + BATCH);
-    basis.forEach((b, k) => combine(out[k], batch, dots(b, batch)));
+    combine(out, batch, dots(basis, batch));
   }
   return out;
 }
 
-/** Gram-Schmidt, twice (Giraud et al. 2005: twice is enough). */
+/** Vectors freed together from those before them. */
+const PANEL = 4;
+
+/** Gram-Schmidt by panels, twice (Giraud et al. 2005: twice is enough). */
 function orthonormalise(basis: readonly Float32Array[]): void {
-  for (let k = 0; k < basis.length; k++) {
-    const v = basis[k];
+  const normalise = (v: Float32Array) => {
+    const norm = Math.sqrt(dot(v, v)) || 1;
+    for (let i = 0; i < v.length; i++) v[i] /= norm;
+  };
+  const free = (panel: readonly Float32Array[], before: readonly Float32Array[]) =>
+    combine(
+      panel,
+      before,
+      dots(panel, before).map((x) => -x),
+    );
+  for (let from = 0; from < basis.length; from += PANEL) {
+    const panel = basis.slice(from, from + PANEL);
     for (let pass = 0; pass < 2; pass++) {
-      // Classical within a pass: all dots, then all subtractions.
-      const before = basis.slice(0, k);
-      combine(
-        v,
-        before,
-        dots(v, before).map((x) => -x),
-      );
+      // Of about one length, or rounding of the longest would be all there is of the shortest.
+      panel.forEach(normalise);
+      free(panel, basis.slice(0, from));
+      panel.forEach((v, k) => {
+        for (let twice = 0; twice < 2; twice++) free([v], panel.slice(0, k));
+        normalise(v);
+      });
     }
-    const norm = Math.sqrt(dot(v, v));
-    for (let i = 0; i < v.length; i++) v[i] /= norm || 1;
   }
 }

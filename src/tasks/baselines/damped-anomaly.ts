@@ -33,7 +33,12 @@ export function dampedAnomaly(series: States, climatology: Climatology, options:
     const { from, to } = pairs(series, indices, leadSteps);
     const product = new Float64Array(size);
     const square = new Float64Array(size);
-    from.forEach((i, k) => addProducts(product, square, anomalies.at(i), anomalies.at(to[k])));
+    for (let k = 0; k < from.length; k += TOGETHER) {
+      const [now, later] = [from, to].map((of) => of.slice(k, k + TOGETHER));
+      const [a, b] = [now, later].map((of) => of.map((i) => anomalies.at(i)));
+      if (now.length === TOGETHER && ![...now, ...later].some(anomalies.gaps)) addFour(product, square, a, b);
+      else a.forEach((x, n) => addPair(product, square, x, b[n]));
+    }
     if (coefficient === "field")
       for (let at = 0; at < size; at += cells) {
         const sum = (x: Float64Array) => x.subarray(at, at + cells).reduce((total, v) => total + v, 0);
@@ -70,12 +75,27 @@ export function dampedAnomaly(series: States, climatology: Climatology, options:
 }
 
 /** Adds x'(t) x'(t + L) and x'(t)^2 where both are there. */
-function addProducts(product: Float64Array, square: Float64Array, now: Float32Array, later: Float32Array): void {
+function addPair(product: Float64Array, square: Float64Array, now: Float32Array, later: Float32Array): void {
   for (let p = 0; p < product.length; p++) {
-    const a = now[p];
-    const both = a * later[p];
+    const both = now[p] * later[p];
     if (both !== both) continue;
     product[p] += both;
-    square[p] += a * a;
+    square[p] += now[p] * now[p];
+  }
+}
+
+/** Pairs taken together, so that the sums are fetched and put back once for all of them. */
+const TOGETHER = 4;
+
+/** The same of four pairs without gaps. */
+function addFour(
+  product: Float64Array,
+  square: Float64Array,
+  [a, b, c, d]: readonly Float32Array[],
+  [e, f, g, h]: readonly Float32Array[],
+): void {
+  for (let p = 0; p < product.length; p++) {
+    product[p] += a[p] * e[p] + b[p] * f[p] + (c[p] * g[p] + d[p] * h[p]);
+    square[p] += a[p] * a[p] + b[p] * b[p] + (c[p] * c[p] + d[p] * d[p]);
   }
 }

@@ -35,6 +35,10 @@ const STRENGTHS = [1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1];
 /** States the components are found from, spread evenly over the training period: as many as fit in this many numbers. */
 const MOST_NUMBERS = 8e6;
 const FEWEST_STATES = 300;
+/** States whose coordinates are found together. */
+const BATCH = 32;
+/** Forecasts made together, so that the patterns are fetched from memory once for all of them. */
+const TOGETHER = 4;
 /** Pairs the damping of the remainder is found from: one number from whole fields needs no more. */
 const MOST_REMAINDERS = 100;
 
@@ -56,10 +60,27 @@ export function ridgeRegression(series: States, climatology: Climatology, option
   const meanVariance = variances.reduce((sum, v) => sum + v, 0) / variances.length;
 
   const coordinates = new Map<number, Float64Array>();
-  const coordinatesOf = (index: number): Float64Array => {
-    let z = coordinates.get(index);
-    if (!z) coordinates.set(index, (z = dots(blocks.gather(anomalies.at(index)), patterns)));
-    return z;
+  const coordinatesOf = (wanted: readonly number[]): Float64Array[] => {
+    const missing = wanted.filter((index) => !coordinates.has(index));
+    for (let from = 0; from < missing.length; from += BATCH) {
+      const batch = missing.slice(from, from + BATCH);
+      const z = dots(
+        batch.map((index) => blocks.gather(anomalies.at(index))),
+        patterns,
+      );
+      batch.forEach((index, k) => coordinates.set(index, z.subarray(k * patterns.length, (k + 1) * patterns.length)));
+    }
+    return wanted.map((index) => coordinates.get(index)!);
+  };
+
+  const squares = new Map<number, number>();
+  const squareOf = (index: number): number => {
+    let square = squares.get(index);
+    if (square === undefined) {
+      const x = anomalies.at(index);
+      squares.set(index, (square = scaledDot(x, x, scale)));
+    }
+    return square;
   };
 
   /** Lag regression of the remainders r: the patterns are orthonormal, so r·r' = x·x' - z·z'. */
@@ -69,9 +90,9 @@ export function ridgeRegression(series: States, climatology: Climatology, option
     let square = 0;
     from.forEach((index, k) => {
       const [now, later] = [anomalies.at(index), anomalies.at(to[k])];
-      const [z, zLater] = [coordinatesOf(index), coordinatesOf(to[k])];
+      const [z, zLater] = coordinatesOf([index, to[k]]);
       product += scaledDot(now, later, scale) - dot(z, zLater);
-      square += scaledDot(now, now, scale) - dot(z, z);
+      square += squareOf(index) - dot(z, z);
     });
     return square > 0 ? product / square : 0;
   };
@@ -81,8 +102,7 @@ export function ridgeRegression(series: States, climatology: Climatology, option
     const known = fitted.get(leadSteps);
     if (known) return known;
     const { from, to } = pairs(series, indices, leadSteps);
-    const z = from.map(coordinatesOf);
-    const y = to.map(coordinatesOf);
+    const [z, y] = [coordinatesOf(from), coordinatesOf(to)];
     const cut = Math.floor(0.8 * z.length);
     const [train, held] = [products(z, y, 0, cut), products(z, y, cut, z.length)];
     let best = STRENGTHS[STRENGTHS.length - 1];
@@ -97,23 +117,37 @@ export function ridgeRegression(series: States, climatology: Climatology, option
     return result;
   };
 
+  /** Σ (B z - damping z) patterns, by block: what the components say beyond the damping of everything. */
+  let inside = new Map<string, Float32Array>();
+  const insideOf = (index: number, leadSteps: number): Float32Array => {
+    const key = (lead: number) => `${index} ${lead}`;
+    if (!inside.has(key(leadSteps))) {
+      // Who asks for one lead of a start mostly asks for those that came after it before.
+      fit(leadSteps);
+      const leads = [...fitted.keys()];
+      const next = leads.slice(leads.indexOf(leadSteps)).slice(0, TOGETHER);
+      const [z] = coordinatesOf([index]);
+      const fields = next.map(() => new Float32Array(blocks.count));
+      const factors = next.flatMap((lead) => {
+        const { b, damping } = fit(lead);
+        return Array.from(multiply(b, z), (x, c) => x - damping * z[c]);
+      });
+      combine(fields, patterns, factors);
+      inside = new Map(next.map((lead, k) => [key(lead), fields[k]]));
+    }
+    return inside.get(key(leadSteps))!;
+  };
+
   return {
     name: "ridge",
     description: `ridge regression on ${patterns.length} leading principal components of the anomalies${blocks.words}, one fit a lead`,
     predict(initIndices, leadSteps) {
-      const { b, damping } = fit(leadSteps);
+      const { damping } = fit(leadSteps);
       const out = new Float32Array(initIndices.length * size);
       for (let k = 0; k < initIndices.length; k++) {
-        const z = coordinatesOf(initIndices[k]);
-        // c + damping x' + Σ (B z - damping z) patterns: what lies outside the components is x' less its part in them.
+        // c + damping x' + what is inside the components: what lies outside them is x' less its part in them.
         const field = out.subarray(k * size, (k + 1) * size);
-        const inside = new Float32Array(blocks.count);
-        combine(
-          inside,
-          patterns,
-          multiply(b, z).map((x, c) => x - damping * z[c]),
-        );
-        blocks.scatter(inside, field);
+        blocks.scatter(insideOf(initIndices[k], leadSteps), field);
         const [mean, x] = [
           climatology.at(series.times[initIndices[k]] + leadSteps * step),
           anomalies.at(initIndices[k]),

@@ -116,7 +116,8 @@ const share = (name: string, text: string): number | string => {
 
 /** Mean over cells that the truth has. */
 function cellMean({ truth, weights }: FieldCase, of: (i: number) => number): number {
-  let [sum, total] = [0, 0];
+  let sum = 0;
+  let total = 0;
   for (let i = 0; i < truth.length; i++) {
     if (weights[i] === 0 || truth[i] !== truth[i]) continue;
     sum += weights[i] * of(i);

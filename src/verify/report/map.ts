@@ -258,27 +258,31 @@ function raster(
 ): string {
   const rows = latitudes.length;
   const southFirst = rows > 1 && latitudes[1] > latitudes[0];
-  const rgb = colours.map(rgbOf);
   const place = (x: number, most: number) => clamp(cells ? Math.round(x) : x, most);
-  const data = new Uint8Array(width * height * 3);
+  const along = Array.from({ length: width }, (_, px) => {
+    const c = place(((px + 0.5) / width) * columns - 0.5, columns - 1);
+    const left = Math.floor(c);
+    return { left, right: Math.min(columns - 1, left + 1), share: c - left };
+  });
+  const missing = colours.length;
+  const data = new Uint8Array(width * height);
   for (let py = 0; py < height; py++) {
     const down = place(((py + 0.5) / height) * rows - 0.5, rows - 1);
     const r = southFirst ? rows - 1 - down : down;
-    const r0 = Math.floor(r);
-    const r1 = Math.min(rows - 1, r0 + 1);
+    const upper = Math.floor(r);
+    const [above, below] = [upper, Math.min(rows - 1, upper + 1)].map((row) => row * columns);
+    const share = r - upper;
     for (let px = 0; px < width; px++) {
-      const c = place(((px + 0.5) / width) * columns - 0.5, columns - 1);
-      const c0 = Math.floor(c);
-      const c1 = Math.min(columns - 1, c0 + 1);
-      const above = field[r0 * columns + c0] * (1 - (c - c0)) + field[r0 * columns + c1] * (c - c0);
-      const below = field[r1 * columns + c0] * (1 - (c - c0)) + field[r1 * columns + c1] * (c - c0);
-      const value = above * (1 - (r - r0)) + below * (r - r0);
+      const { left, right, share: east } = along[px];
+      const value =
+        (field[above + left] * (1 - east) + field[above + right] * east) * (1 - share) +
+        (field[below + left] * (1 - east) + field[below + right] * east) * share;
       let k = 0;
-      while (k < rgb.length - 1 && value >= thresholds[k + 1]) k++;
-      data.set(Number.isNaN(value) ? MISSING : rgb[k], (py * width + px) * 3);
+      while (k < colours.length - 1 && value >= thresholds[k + 1]) k++;
+      data[py * width + px] = value === value ? k : missing;
     }
   }
-  return dataAddress(encode({ width, height, data, channels: 3 }));
+  return dataAddress(encode({ width, height, data, channels: 1, palette: [...colours.map(rgbOf), MISSING] }));
 }
 
 const clamp = (x: number, most: number): number => Math.min(most, Math.max(0, x));

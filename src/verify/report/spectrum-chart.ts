@@ -8,10 +8,12 @@ export function spectrumChart(options: {
   readonly units: string;
   /** Behind the units. */
   readonly words?: string;
+  /** What the waves are counted by. */
+  readonly axis: string;
   readonly forecast: ArrayLike<number>;
   readonly truth: ArrayLike<number>;
 }): string {
-  const { title, units, words, forecast, truth } = options;
+  const { title, units, words, axis, forecast, truth } = options;
   const [width, height] = [520, 300];
   const margin = { top: 50, right: 70, bottom: 40, left: 58 };
   const waves = Array.from({ length: truth.length - 1 }, (_, k) => k + 1).filter(
@@ -64,7 +66,7 @@ export function spectrumChart(options: {
     draw(forecast, FORECAST_COLOUR, 2.6),
     label(width - margin.right + 6, atTruth + 4 - apart, "truth", { fill: INK }),
     label(width - margin.right + 6, atForecast + 4 + apart, "forecast", { fill: FORECAST_COLOUR, "font-weight": 700 }),
-    label((margin.left + width - margin.right) / 2, height - 5, "zonal wavenumber", {
+    label((margin.left + width - margin.right) / 2, height - 5, axis, {
       "text-anchor": "middle",
       fill: MUTED,
     }),

@@ -3,7 +3,6 @@ import { tableAt } from "../measures/events.js";
 import { rankHistogram } from "../scores/rank-histogram.js";
 import { type ProbabilityTable, reliabilityDiagram, rocArea, rocCurve } from "../scores/probability.js";
 import { addRows } from "../scores/sums.js";
-import { circleLength, effectiveWavenumber } from "../spectra/zonal.js";
 import { channelName } from "../table.js";
 import type { Verification } from "../verify.js";
 import { type Figure, fileName, metricTitle } from "./figures.js";
@@ -26,23 +25,20 @@ export function structureFigures(result: Verification, channel: number): Figure[
 function spectrumFigures({ meta, spectra }: Verification, channel: number): Figure[] {
   const { name, units } = meta.variables[channel];
   return spectra
-    .filter((s) => s.channel === channel)
+    .filter((s) => s.channel === channel && s.count() > 0)
     .map((s) => {
-      const [forecast, truth] = [s.forecast(), s.truth()];
-      const wave = effectiveWavenumber(forecast, truth);
-      // Of the parallel of 45 degrees, which stands for the middle latitudes.
-      const km = wave === undefined ? undefined : circleLength(45) / wave / 1000;
+      const { km, whole } = s.resolution();
       return {
         name: fileName("spectrum", name, `${meta.leadHours[s.lead]}h`),
         svg: spectrumChart({
           title: `Spectrum at ${meta.leadHours[s.lead]} h`,
-          units: `(${prettyUnits(units)})² m`,
-          words:
-            km === undefined
-              ? "keeps half the truth's power at every scale"
-              : `less than half the truth's power below ${km.toFixed(0)} km (at 45°)`,
-          forecast,
-          truth,
+          units: `(${prettyUnits(units)})²${s.units && ` ${s.units}`}`,
+          words: whole
+            ? "keeps half the truth's power at every scale"
+            : `less than half the truth's power below ${km.toFixed(0)} km`,
+          axis: s.axis,
+          forecast: s.forecast(),
+          truth: s.truth(),
         }),
       };
     })

@@ -50,7 +50,8 @@ export function ageostrophicSums(
   const columns = longitudes.length;
   const step = longitudes[1] - longitudes[0];
   const wraps = Math.abs(Math.abs(step) * columns - 360) < 0.01;
-  let [sum, total] = [0, 0];
+  let sum = 0;
+  let total = 0;
   for (let i = 1; i < latitudes.length - 1; i++) {
     if (Math.abs(latitudes[i]) < beyond || Math.abs(latitudes[i]) > 85) continue;
     const f = 2 * OMEGA * Math.sin(latitudes[i] * RADIANS);
@@ -82,7 +83,8 @@ export function hydrostaticImbalance(
   pressures: readonly number[],
   weights: ArrayLike<number>,
 ): number {
-  let [sum, total] = [0, 0];
+  let sum = 0;
+  let total = 0;
   for (let k = 1; k < pressures.length; k++) {
     const depth = (GAS_CONSTANT / GRAVITY) * Math.log(pressures[k - 1] / pressures[k]);
     for (let i = 0; i < weights.length; i++) {
@@ -129,7 +131,10 @@ export function budget(
       sum += ((of(k) + of(k - 1)) / 2) * ((pressures[k] - pressures[k - 1]) / GRAVITY);
     return sum;
   };
-  let [mass, vapour, energy, total] = [0, 0, 0, 0];
+  let mass = 0;
+  let vapour = 0;
+  let energy = 0;
+  let total = 0;
   for (let i = 0; i < weights.length; i++) {
     const water = column((k) => humidity[k][i]);
     const heat = column(

@@ -77,8 +77,14 @@ export function addField(row: Row, { forecast, truth, weights, climatology, ense
 
 /** Whether a value is missing. */
 export function holesOf(field: ArrayLike<number>): boolean {
-  let sum = 0;
-  for (let i = 0; i < field.length; i++) sum += field[i];
+  // Two sums, so that an addition need not wait for the one before.
+  let even = 0;
+  let odd = 0;
+  for (let i = 1; i < field.length; i += 2) {
+    even += field[i - 1];
+    odd += field[i];
+  }
+  const sum = even + odd + (field.length % 2 ? field[field.length - 1] : 0);
   if (sum === sum) return false;
   for (let i = 0; i < field.length; i++) if (field[i] !== field[i]) return true;
   return false; // opposite infinities
@@ -92,10 +98,19 @@ export function truthSums(
   weights: ArrayLike<number>,
   climatology?: ArrayLike<number>,
 ): TruthSums {
-  let [w, n, o1, oo, oa, oaoa, uoa] = [0, 0, 0, 0, 0, 0, 0];
+  // Declared one by one: sums that come out of an array stay boxed in V8, at five times the cost.
+  let w = 0;
+  let n = 0;
+  let o1 = 0;
+  let oo = 0;
+  let oa = 0;
+  let oaoa = 0;
+  let uoa = 0;
+  const normal = climatology ?? truth;
   for (let i = 0; i < weights.length; i++) {
-    const [weight, o] = [weights[i], truth[i]];
-    const q = climatology ? o - climatology[i] : 0;
+    const weight = weights[i];
+    const o = truth[i];
+    const q = o - normal[i];
     if (weight === 0 || o !== o || q !== q) continue;
     w += weight;
     n++;
@@ -114,21 +129,40 @@ export function addErrors(
   [w, n, o1, oo, oa, oaoa, uoa]: TruthSums,
   { forecast, truth, weights, climatology }: Omit<FieldPair, "ensemble">,
 ): Row {
-  let [e1, ae, ee, oe, qe, ue] = [0, 0, 0, 0, 0, 0];
-  for (let i = 0; i < weights.length; i++) {
-    const weight = weights[i];
-    const o = truth[i];
-    const e = forecast[i] - o;
-    const q = climatology ? o - climatology[i] : 0;
-    if (weight === 0 || e !== e || q !== q) continue;
-    const we = weight * e;
-    e1 += we;
-    ae += weight * Math.abs(e);
-    ee += we * e;
-    oe += we * o;
-    qe += we * q;
-    ue += e;
-  }
+  let e1 = 0;
+  let ae = 0;
+  let ee = 0;
+  let oe = 0;
+  let qe = 0;
+  let ue = 0;
+  const normal = climatology ?? truth; // without one q is 0, and missing where the truth is
+  if (n === weights.length)
+    for (let i = 0; i < n; i++) {
+      // Nothing is missing and every cell counts.
+      const o = truth[i];
+      const e = forecast[i] - o;
+      const we = weights[i] * e;
+      e1 += we;
+      ae += Math.abs(we);
+      ee += we * e;
+      oe += we * o;
+      qe += we * (o - normal[i]);
+      ue += e;
+    }
+  else
+    for (let i = 0; i < weights.length; i++) {
+      const o = truth[i];
+      const e = forecast[i] - o;
+      const q = o - normal[i];
+      if (weights[i] === 0 || e !== e || q !== q) continue;
+      const we = weights[i] * e;
+      e1 += we;
+      ae += Math.abs(we);
+      ee += we * e;
+      oe += we * o;
+      qe += we * q;
+      ue += e;
+    }
   const clean = (square: number, of: number) => (square > 1e-13 * of ? square : 0); // what is equal leaves no rounding
   const sums = [w, n, e1, ae, ee, e1 + o1, o1, oo + 2 * oe + ee, oo, oo + oe];
   const anomalies = climatology
@@ -151,7 +185,11 @@ export function addEnsemble(
   climatology?: ArrayLike<number>,
 ): Row {
   const { mean, absolute, pairs, variance, below, members } = ensemble;
-  let [ae, abs, between, spread, w] = [0, 0, 0, 0, 0];
+  let ae = 0;
+  let abs = 0;
+  let between = 0;
+  let spread = 0;
+  let w = 0;
   for (let i = 0; i < weights.length; i++) {
     const weight = weights[i];
     const e = mean[i] - truth[i];
