@@ -163,27 +163,30 @@ export function interval(values: ArrayLike<number>, confidence = 0.95): [low: nu
   const kept = new Float64Array(values.length);
   let count = 0;
   for (let i = 0; i < values.length; i++) if (Number.isFinite(values[i])) kept[count++] = values[i];
+  if (count === 0) return [NaN, NaN];
   const there = kept.subarray(0, count);
+  let sorted = 0; // what lies before this place is no greater than what lies behind
   const at = (p: number) => {
     const x = p * (count - 1);
     const i = Math.floor(x);
-    const low = smallest(there, i);
+    const low = smallest(there, i, Math.min(sorted, i));
+    sorted = i;
     if (i + 1 >= count) return low;
     // Everything behind place i is no smaller: the next one is the least of it.
     let next = there[i + 1];
     for (let k = i + 2; k < count; k++) if (there[k] < next) next = there[k];
     return low + (x - i) * (next - low);
   };
-  return count === 0 ? [NaN, NaN] : [at((1 - confidence) / 2), at((1 + confidence) / 2)];
+  return [at((1 - confidence) / 2), at((1 + confidence) / 2)];
 }
 
-/** The value of rank k, put at place k with no greater ones before it (Hoare's selection, 1961); the order of values changes. */
-function smallest(values: Float64Array, k: number): number {
-  let low = 0;
+/** The value of rank k, put at place k with no greater ones before it (Hoare's selection, 1961), looking from place `low` on. The order of values changes. */
+function smallest(values: Float64Array, k: number, low: number): number {
   let high = values.length - 1;
   while (low < high) {
     const pivot = values[(low + high) >> 1];
-    let [i, j] = [low, high];
+    let i = low;
+    let j = high;
     while (i <= j) {
       while (values[i] < pivot) i++;
       while (values[j] > pivot) j--;

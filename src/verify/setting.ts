@@ -1,7 +1,7 @@
 /** What a verification rests on: the weights of cells, the baselines, the one of reference. */
 import { ordered } from "../data/coords.js";
 import type { Dataset } from "../data/dataset.js";
-import { MS_PER_DAY } from "../earth/time.js";
+import { MS_PER_DAY, MS_PER_HOUR } from "../earth/time.js";
 import { identify } from "../earth/variables.js";
 import { latitudeWeights, type WeightKind } from "../earth/weights.js";
 import { nearest, UsageError } from "../errors.js";
@@ -14,7 +14,7 @@ import {
   type TimeRange,
 } from "../tasks/baselines/index.js";
 import { probabilisticClimatology } from "../tasks/baselines/probabilistic-climatology.js";
-import type { States } from "../tasks/series.js";
+import { type States, stepOf } from "../tasks/series.js";
 import { toNumbers } from "../tensor/ndarray.js";
 import type { Pairing } from "./pairing.js";
 import { regionWeights } from "./regions.js";
@@ -55,7 +55,7 @@ async function maskOf(
 
 /** All baselines, or persistence alone where the truth before the forecast is too short to know a climatology. */
 export async function fit(
-  truth: States,
+  { truth, leadHours, starts }: Pairing,
   trainRange: TimeRange,
   { climatology: file, climatologyWindow, seed = 0, rows, baselines: wanted }: VerifyOptions,
   notes: string[],
@@ -69,7 +69,10 @@ export async function fit(
       );
     return { baselines: persistenceOnly(truth), climatology, whole: false };
   }
-  const baselines = fitBaselines(truth, { trainRange, climatologyWindow, seed, rows, climatology });
+  const leads = [...leadHours.keys()]
+    .filter((l) => starts.some((start) => start.validIndices[l] >= 0))
+    .map((l) => (leadHours[l] * MS_PER_HOUR) / stepOf(truth));
+  const baselines = fitBaselines(truth, { trainRange, climatologyWindow, seed, rows, climatology, leads });
   return { baselines, climatology: baselines.climatology, whole: true };
 }
 

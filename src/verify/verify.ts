@@ -167,7 +167,7 @@ export async function verifyForecast(options: VerifyOptions): Promise<Verificati
         `'${name}' needs variables that are not compared here (${channels.map((c) => c.name).join(", ")}); add them or leave it out`,
       );
   const cellWeights = await weightsOf(specs, weights, pairing, options.truth);
-  const fitted = await fit(truth, trainRange, options, notes);
+  const fitted = await fit(pairing, trainRange, options, notes);
   const { climatology } = fitted;
   const baselines = fitted.baselines.filter((b) => options.baselines?.includes(b.name) ?? true);
   const reference = referenceOf(options.reference, baselines);

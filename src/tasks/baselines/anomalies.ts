@@ -4,8 +4,8 @@ import { stateAt, type States, stateSize } from "../series.js";
 import type { Climatology } from "./climatology.js";
 
 export interface Anomalies {
-  /** The state at an index minus the climatology of its time, [channel, cell]; NaN where missing. Do not write into it. */
-  at(index: number): Float32Array;
+  /** The state at an index minus the climatology of its time, [channel, cell], or part of it; NaN where missing. Do not write into it. */
+  at(index: number, from?: number, to?: number): Float32Array;
   /** Whether a value is missing there. */
   gaps(index: number): boolean;
 }
@@ -27,9 +27,9 @@ export function anomaliesOf(series: States, climatology: Climatology, rows: RowM
     known[index] = sum === sum ? 1 : 2;
   };
   return {
-    at(index) {
+    at(index, from, to) {
       if (!known[index]) make(index);
-      return kept.get(index);
+      return kept.get(index, from, to);
     },
     gaps(index) {
       if (!known[index]) make(index);

@@ -8,7 +8,7 @@ export interface Baseline {
   readonly description: string;
   /**
    * Forecasts from the states at `initIndices` of the series it was fitted on, `leadSteps` of its time steps ahead:
-   * [init, channel, latitude, longitude]. The valid time may lie beyond the series.
+   * [init, channel, latitude, longitude]; do not write into it. The valid time may lie beyond the series.
    */
   predict(initIndices: ArrayLike<number>, leadSteps: number): Float32Array;
 }

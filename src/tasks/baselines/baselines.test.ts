@@ -6,7 +6,8 @@ import { float32, ndarray } from "../../tensor/ndarray.js";
 import { random } from "../../tensor/random.js";
 import { readSeries, type Series, stateAt, stateSize, stepOf } from "../series.js";
 import { principalComponents } from "./components.js";
-import { fitBaselines, fitClimatology } from "./index.js";
+import { dampedAnomaly } from "./damped-anomaly.js";
+import { type Climatology, fitBaselines, fitClimatology } from "./index.js";
 
 const at = (text: string) => Date.parse(`${text}Z`);
 
@@ -78,6 +79,43 @@ describe("components", () => {
       expect(Math.abs(variances[k] / full.realEigenvalues[order[k]] - 1)).toBeLessThan(1e-6);
       const dot = patterns[k].reduce((sum, v, i) => sum + v * full.eigenvectorMatrix.get(i, order[k]), 0);
       expect(Math.abs(Math.abs(dot) - 1)).toBeLessThan(1e-6);
+    }
+  });
+});
+
+describe("damped anomaly", () => {
+  // More cells than are fitted at a time, and a number of pairs that fours do not divide.
+  const [size, count] = [300, 39];
+  const rng = random(7);
+  const noise = Float32Array.from({ length: size * count }, () => rng.normal());
+  const zero: Climatology = { at: () => new Float32Array(size), description: "" };
+  it.each([false, true])("is the lag regression over pairs that are there; gaps: %s", (gaps) => {
+    const value = (t: number, cell: number) => (gaps && (7 * t + cell) % 11 === 0 ? NaN : noise[t * size + cell]);
+    const series = seriesOf("2001-01-01T00:00", 24, count, size, value);
+    const trainRange = [series.times[0], series.times[count - 1] + 1] as const;
+    for (const [coefficient, leads] of [
+      ["point", []],
+      ["point", [1, 5, 30]],
+      ["field", [1, 5]],
+    ] as const) {
+      const baseline = dampedAnomaly(series, zero, { trainRange, coefficient, leads });
+      for (const lead of [1, 5, 30]) {
+        const sums = Array.from({ length: size }, (_, cell) => {
+          let [product, square] = [0, 0];
+          for (let t = 0; t + lead < count; t++) {
+            const [a, b] = [value(t, cell), value(t + lead, cell)];
+            if (Number.isNaN(a * b)) continue;
+            product += a * b;
+            square += a * a;
+          }
+          return [product, square];
+        });
+        const [product, square] = [0, 1].map((k) => sums.reduce((total, s) => total + s[k], 0));
+        baseline.predict([3], lead).forEach((x, cell) => {
+          const a = coefficient === "field" ? product / square : sums[cell][0] / sums[cell][1];
+          expect(x / (a * value(3, cell)) - 1 || 0).toBeCloseTo(0, 5);
+        });
+      }
     }
   });
 });

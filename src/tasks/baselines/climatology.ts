@@ -125,9 +125,10 @@ export function climatologyForecast(series: States, climatology: Climatology): B
     name: "climatology",
     description: climatology.description,
     predict(initIndices, leadSteps) {
+      const mean = (k: number) => climatology.at(series.times[initIndices[k]] + leadSteps * step);
+      if (initIndices.length === 1) return mean(0);
       const out = new Float32Array(initIndices.length * size);
-      for (let k = 0; k < initIndices.length; k++)
-        out.set(climatology.at(series.times[initIndices[k]] + leadSteps * step), k * size);
+      for (let k = 0; k < initIndices.length; k++) out.set(mean(k), k * size);
       return out;
     },
   };

@@ -26,6 +26,8 @@ export interface BaselineOptions {
   readonly seed?: number;
   /** Where what they learn is kept. */
   readonly rows?: RowMaker;
+  /** Leads that will be asked for, in steps of the series; others may be too, one at a time. */
+  readonly leads?: readonly number[];
   /** One made elsewhere, instead of the training period's. */
   readonly climatology?: Climatology;
 }
@@ -44,7 +46,7 @@ export function fitBaselines(series: States, options: BaselineOptions): Baseline
   const all = [
     persistence(series),
     climatologyForecast(series, climatology),
-    dampedAnomaly(series, climatology, { trainRange, rows, anomalies }),
+    dampedAnomaly(series, climatology, { trainRange, rows, anomalies, leads: options.leads }),
     ridgeRegression(series, climatology, { trainRange, components, seed, rows, anomalies }),
   ];
   return Object.assign(all, { climatology });
