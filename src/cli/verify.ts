@@ -14,7 +14,7 @@ import type { RowMaker } from "../tensor/rows.js";
 import { scratchRows } from "../tensor/rows.node.js";
 import { breakdownsOf } from "../verify/breakdown.js";
 import { cellScores } from "../verify/cell-scores.js";
-import { FAMILIES, GROUP_SCORES, MEAN_SCORES } from "../verify/metrics.js";
+import { DRIFT, FAMILIES, GROUP_SCORES, MEAN_SCORES } from "../verify/metrics.js";
 import { modelUpdate } from "../verify/model-update.js";
 import { allFigures } from "../verify/report/figures.js";
 import { reportHtml } from "../verify/report/html.js";
@@ -93,6 +93,7 @@ export const command: CommandFactory = () =>
       });
       rows.close();
       if (flags.png) await writePngs(path.join(flags.out, "figures"), out);
+      for (const note of result.meta.notes) out.say(`note: ${note}`);
       const words = formatScores(result.rows.filter((row) => row.region === result.regions[0]));
       out.result(
         flags.by ? [...result.rows, ...result.breakdown] : result.rows,
@@ -107,7 +108,7 @@ function metricsHelp(): string {
     ...FAMILIES.map((family) => `${family.names.join(", ")}  (${family.form})`),
     `${GROUP_SCORES.join(", ")}  (whenever their variables are there)`,
     MEAN_SCORES.join(", "),
-    "drift; any of them for one variable: tp/seeps",
+    `${DRIFT}  (at three leads or more); any of them for one variable: tp/seeps`,
   ];
   return lines.map((line) => `  ${line}`).join("\n");
 }

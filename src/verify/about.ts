@@ -7,7 +7,10 @@ import type { ScoreRow } from "./rows.js";
 import type { VerifyOptions } from "./verify.js";
 
 export function leftOutNotes({ gross, unmatched, compared }: LeftOut, { stations }: VerifyOptions): string[] {
-  const share = (n: number) => `${((100 * n) / Math.max(1, n + compared)).toPrecision(2)} %`;
+  const share = (n: number) => {
+    const percent = (100 * n) / Math.max(1, n + compared);
+    return `${percent >= 99.5 ? Math.round(percent) : percent.toPrecision(2)} %`;
+  };
   return [
     ...(gross > 0
       ? [`${gross} reports lie more than ${stations?.farthest} from the forecast and are left out as gross errors.`]
@@ -20,11 +23,20 @@ export function leftOutNotes({ gross, unmatched, compared }: LeftOut, { stations
   ];
 }
 
-/** Scores that were asked for and are defined nowhere. */
+/** Leads at which there is nothing to compare, by variable and region. */
+export function emptyNotes(empty: ReadonlyMap<string, readonly number[]>, leadHours: ArrayLike<number>): string[] {
+  return [...empty].map(
+    ([where, leads]) =>
+      `${where} has no value to compare at ${leads.length === leadHours.length ? "any lead" : `${leads.join(", ")} h`}.`,
+  );
+}
+
+/** Scores that were asked for and are defined nowhere, of channels that have something to compare. */
 export function undefinedNotes(
   plans: readonly ChannelPlan[],
   channels: readonly Channel[],
   rows: readonly ScoreRow[],
+  compared: (channel: number) => boolean,
 ): string[] {
   return plans.flatMap(({ scores }, c) => {
     const { variable, levelValue = null } = channels[c];
@@ -32,7 +44,7 @@ export function undefinedNotes(
       (row) => row.variable === variable.name && row.level === levelValue && row.baseline === null,
     );
     return scores
-      .filter(({ name }) => own.length > 0 && !own.some((row) => row.metric === name))
+      .filter(({ name }) => compared(c) && !own.some((row) => row.metric === name))
       .map(({ name }) =>
         name.includes(">")
           ? `'${name}' has no value for ${channels[c].name}: the event never happens here or always does; choose a threshold inside the data.`

@@ -19,6 +19,7 @@ import { eventFamily } from "./measures/events.js";
 import type { Asked, ChannelContext, Family, Measure } from "./measures/measure.js";
 import { millimetres, seepsFamily } from "./measures/precipitation.js";
 import { fssFamily, objectFamily, salFamily, variogramFamily } from "./measures/spatial.js";
+import { bias } from "./scores/bias.js";
 import { SCORES } from "./scores/index.js";
 import { rowWidth, type Score } from "./scores/sums.js";
 
@@ -46,6 +47,9 @@ export const MEAN_SCORES = [
   "nrmse:climatebench-spatial",
   "nrmse:climatebench-global",
 ] as const;
+
+/** How fast the bias grows over the leads, whenever there are three. */
+export const DRIFT = "drift";
 
 /** Scores of several variables together, there whenever the variables are; `measures/state.ts` has them. */
 export const GROUP_SCORES = [
@@ -126,6 +130,7 @@ export const metricNames = (): string[] => [
   ...FAMILIES.flatMap((family) => family.names),
   ...GROUP_SCORES,
   ...MEAN_SCORES,
+  DRIFT,
 ];
 
 /** What a metric is called in full. */
@@ -176,6 +181,10 @@ export function planChannel(
       continue;
     }
     if ((GROUP_SCORES as readonly string[]).includes(one.name)) continue;
+    if (one.name === DRIFT) {
+      if (!scores.includes(bias)) scores.push(bias); // whose growth it is
+      continue;
+    }
     const family = familyOf(one);
     if (!family) throw unknownMetric(one.name);
     const made = family.make(one, context);
@@ -202,7 +211,7 @@ function unknownMetric(name: string): UsageError {
   const known = metricNames();
   const near = nearest(name.split(/[>@]/)[0], known);
   return new UsageError(
-    `there is no metric '${name}'${near ? `; did you mean '${near}'?` : ""} Known are ${known.join(", ")}`,
+    `there is no metric '${name}'${near ? `; did you mean '${near}'?` : "."} Known are ${known.join(", ")}`,
   );
 }
 
@@ -212,6 +221,7 @@ const TITLES: Readonly<Record<string, string>> = {
   mse: "Mean square error",
   mae: "Mean absolute error",
   bias: "Bias (forecast minus truth)",
+  drift: "Growth of the bias in a day, by least squares over the leads",
   "acc:wb2": "Anomaly correlation",
   "acc:wbx": "Anomaly correlation, pooled",
   "acc:climatelearn": "Anomaly correlation, mean anomaly off",

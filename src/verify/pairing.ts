@@ -181,14 +181,14 @@ async function sameGrid(forecast: Dataset, truth: Dataset): Promise<[Dataset, Da
 const describe = (values: Float64Array) =>
   `${values.length} from ${+values[0].toFixed(4)} to ${+values[values.length - 1].toFixed(4)}`;
 
-/** Whether numbers in one unit are numbers in the other, however they are spelt; texts that are no units must be equal. */
-function sameUnits(a: string, b: string): boolean {
-  if (a === b || !isUnit(a) || !isUnit(b)) return a === b;
+/** How numbers in one unit become numbers in the other; undefined where they measure different things. Texts that are no units must be equal. */
+function change(a: string, b: string): { scale: number; offset: number } | undefined {
+  if (a === b) return { scale: 1, offset: 0 };
+  if (!isUnit(a) || !isUnit(b)) return undefined;
   try {
-    const { scale, offset } = conversion(a, b);
-    return Math.abs(scale - 1) < 1e-12 && offset === 0;
+    return conversion(a, b);
   } catch (error) {
-    if (error instanceof FoehnError) return false; // they measure different things
+    if (error instanceof FoehnError) return undefined;
     throw error;
   }
 }
@@ -201,11 +201,13 @@ function checkUnits({ name, variable }: Channel, forecast: Dataset, truth: Datas
       `it has no variable '${variable.name}' to verify ${forecast.source} against; it has ${names(truth)}`,
     );
   const [a, b] = [variable.attrs["units"], other.attrs["units"]];
-  if (typeof a === "string" && typeof b === "string" && !sameUnits(a, b))
-    throw new DataError(
-      forecast.source,
-      `'${name}' is in '${a}' but in '${b}' in ${truth.source}; convert one with 'foehn convert --units ${variable.name}=${b}'`,
-    );
+  if (typeof a !== "string" || typeof b !== "string") return;
+  const between = change(a, b);
+  if (between && Math.abs(between.scale - 1) < 1e-12 && between.offset === 0) return;
+  const remedy = between
+    ? `convert one with 'foehn convert --units ${variable.name}=${b}'`
+    : `these measure different things: rename the variable that is another ('foehn convert --rename'), or mend its units attribute`;
+  throw new DataError(forecast.source, `'${name}' is in '${a}' but in '${b}' in ${truth.source}; ${remedy}`);
 }
 
 /** Fields of a block read from a forecast: by position in the block's start, lead, member and level. */

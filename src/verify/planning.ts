@@ -32,7 +32,7 @@ export function planAll(
       if (variable !== undefined && !names.includes(variable)) {
         const near = nearest(variable, names);
         throw new UsageError(
-          `'${text}' is of a variable that is not compared here${near ? `; did you mean '${near}'?` : ""} There are ${[...new Set(names)].join(", ")}`,
+          `'${text}' is of a variable that is not compared here${near ? `; did you mean '${near}'?` : "."} There are ${[...new Set(names)].join(", ")}`,
         );
       }
     }

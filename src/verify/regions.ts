@@ -100,6 +100,6 @@ function namedBox(name: string): Box {
   const known = [...Object.keys(REGIONS), "land", "sea"];
   const near = nearest(name, known);
   throw new UsageError(
-    `there is no region '${name}'${near ? `; did you mean '${near}'?` : ""} Known are ${known.join(", ")}, europe+land and boxes such as alps=44/48/5/17`,
+    `there is no region '${name}'${near ? `; did you mean '${near}'?` : "."} Known are ${known.join(", ")}, europe+land and boxes such as alps=44/48/5/17`,
   );
 }

@@ -81,14 +81,14 @@ export function referenceOf(wanted: string | undefined, baselines: readonly Base
   const names = baselines.map((b) => b.name);
   const near = nearest(wanted, names);
   throw new UsageError(
-    `there is no baseline '${wanted}' here${near ? `; did you mean '${near}'?` : ""} There are ${names.join(", ")}`,
+    `there is no baseline '${wanted}' here${near ? `; did you mean '${near}'?` : "."} There are ${names.join(", ")}`,
   );
 }
 
-/** Past states of the season as members: of the same day where the training years are enough, else of the days around it. */
+/** Past states of the season as members: of the same day where the training years are enough, else of the days around it, or the nearest that there are. */
 export function climatologyEnsemble(truth: States, trainRange: TimeRange, members: number) {
   // Whole years: a day seen once too few would have to be a member twice.
   const years = Math.max(1, Math.floor((trainRange[1] - trainRange[0]) / (365.2425 * MS_PER_DAY)));
   const window = Math.min(61, 2 * Math.ceil((members / years - 1) / 2) + 1);
-  return probabilisticClimatology(truth, { trainRange, window: Math.max(1, window) });
+  return probabilisticClimatology(truth, { trainRange, window: Math.max(1, window), fewest: members });
 }

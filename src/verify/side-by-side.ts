@@ -114,10 +114,22 @@ export function sideBySide(a: Verification, b: Verification, options: SideBySide
     leadOf: (hours) => b.meta.leadHours.indexOf(hours),
     update,
   };
+  const shared = Math.max(...rows.map((row) => row.n));
+  const notes =
+    shared < a.meta.starts
+      ? [
+          `Of the ${a.meta.starts} starts, ${shared} are in ${name} too: differences from it are over those, and so are its own scores.`,
+        ]
+      : [];
   const about = { name, description: `another forecast, ${b.meta.forecast}, over the starts both have` };
   return {
     ...a,
-    meta: { ...a.meta, reference: a.meta.reference ?? name, baselines: [...a.meta.baselines, about] },
+    meta: {
+      ...a.meta,
+      reference: a.meta.reference ?? name,
+      baselines: [...a.meta.baselines, about],
+      notes: [...a.meta.notes, ...notes],
+    },
     rows: [...a.rows, ...rows],
     comparisons: withDiscoveryRates([...a.comparisons, ...comparisons]),
     rival,

@@ -15,14 +15,14 @@ import { DataError, UsageError } from "../errors.js";
 import type { TimeRange } from "../tasks/baselines/index.js";
 import { cellCount, type Channel } from "../tasks/series.js";
 import { memoryRows, type RowMaker } from "../tensor/rows.js";
-import { describeGrid, labelOf, leftOutNotes, provenanceOf, undefinedNotes } from "./about.js";
+import { describeGrid, emptyNotes, labelOf, leftOutNotes, provenanceOf, undefinedNotes } from "./about.js";
 import { accumulate } from "./accumulate.js";
 import { type Breakdown, grouped } from "./breakdown.js";
 import { type Cases, collectCases, leadsToDraw } from "./cases.js";
 import { CellSums } from "./cell-sums.js";
 import { meanScore } from "./mean-scores.js";
 import { groupsOf } from "./measures/state.js";
-import { type ChannelPlan, GROUP_SCORES } from "./metrics.js";
+import { type ChannelPlan, DRIFT, GROUP_SCORES } from "./metrics.js";
 import { pair } from "./pairing.js";
 import { planAll } from "./planning.js";
 import { regionName } from "./regions.js";
@@ -235,13 +235,15 @@ export async function verifyForecast(options: VerifyOptions): Promise<Verificati
       { ...common, scores },
     );
   };
+  const empty = new Map<string, number[]>();
   for (let c = 0; c < widths.length; c++) {
     const scores = c < channels.length ? kept[c].scores : groups[c - channels.length].scores;
     const name = c < channels.length ? channels[c].name : groups[c - channels.length].label;
     leadHours.forEach((lead, l) =>
       regions.forEach((region, r) => {
         if (table.startsOf(c, l, r).length === 0) {
-          notes.push(`${name} has no value to compare at ${lead} h in region ${region}.`);
+          const where = regions.length > 1 ? `${name} in region ${region}` : name;
+          empty.set(where, [...(empty.get(where) ?? []), lead]);
           return;
         }
         const part = rowsAt(c, l, r, undefined, scores);
@@ -295,12 +297,13 @@ export async function verifyForecast(options: VerifyOptions): Promise<Verificati
     );
   }
 
+  const compared = (c: number) => leadHours.some((_, l) => regions.some((_, r) => table.startsOf(c, l, r).length > 0));
+  notes.push(...emptyNotes(empty, leadHours), ...undefinedNotes(kept, channels, rows, compared));
   if (rows.length === 0)
     throw new DataError(
       pairing.forecast.source,
-      `no score has a value: ${notes.join(" ") || "every score asked for is undefined for these fields"} Look for missing values in ${pairing.forecast.source} and ${options.truth.source} with 'foehn info'`,
+      `no score has a value. ${notes.join(" ")} 'foehn info' shows what ${pairing.forecast.source} and ${options.truth.source} hold and miss`,
     );
-  notes.push(...undefinedNotes(kept, channels, rows));
   if (starts.length < FEWEST_STARTS)
     notes.push(
       `${starts.length === 1 ? "A single start has" : `${starts.length} starts have`} no interval: verify ${FEWEST_STARTS} starts or more to tell skill from luck.`,
@@ -357,7 +360,7 @@ export async function verifyForecast(options: VerifyOptions): Promise<Verificati
 
   /** How fast the bias grows along the leads, of every forecaster: the drift of a roll-out. */
   function driftRows(of: readonly ScoreRow[], c: number): ScoreRow[] {
-    if (leadHours.length < 3 || (options.metrics && !options.metrics.includes("drift"))) return [];
+    if (leadHours.length < 3 || (options.metrics && !options.metrics.includes(DRIFT))) return [];
     const { variable, levelValue: level } =
       c < channels.length ? channelKey(channels[c]) : groupKey(groups[c - channels.length]);
     const of_ = of.filter((row) => row.variable === variable && row.level === level && row.metric === "bias");
@@ -369,7 +372,7 @@ export async function verifyForecast(options: VerifyOptions): Promise<Verificati
           line.map((row) => row.value),
           line.map((row) => row.lead_hours),
         );
-        return [{ ...line[line.length - 1], metric: "drift", value, low: null, high: null }];
+        return [{ ...line[line.length - 1], metric: DRIFT, value, low: null, high: null }];
       }),
     );
   }

@@ -12,12 +12,15 @@ export interface ProbabilisticClimatology {
   members(time: number): Float32Array[];
 }
 
-/** @param options.window days, odd; 1 is WeatherBench 2's (the same day only) */
+/**
+ * @param options.window days, odd; 1 is WeatherBench 2's (the same day only)
+ * @param options.fewest where the window holds fewer states than this, as many that are nearest in the season
+ */
 export function probabilisticClimatology(
   series: States,
-  options: { trainRange: TimeRange; window?: number },
+  options: { trainRange: TimeRange; window?: number; fewest?: number },
 ): ProbabilisticClimatology {
-  const { trainRange, window = 1 } = options;
+  const { trainRange, window = 1, fewest = 0 } = options;
   const half = (window - 1) / 2;
   const byHour = new Map<number, { day: number; index: number }[]>();
   for (const index of trainingIndices(series, trainRange)) {
@@ -28,11 +31,13 @@ export function probabilisticClimatology(
   return {
     members(time) {
       const day = dayOfYear(time, series.calendar);
-      const near = (other: number) => {
-        const apart = Math.abs(other - day);
-        return Math.min(apart, 366 - apart) <= half;
-      };
-      const found = (byHour.get(hourOfDay(time)) ?? []).filter((entry) => near(entry.day));
+      const apart = (other: number) => Math.min(Math.abs(other - day), 366 - Math.abs(other - day));
+      const all = byHour.get(hourOfDay(time)) ?? [];
+      const inside = all.filter((entry) => apart(entry.day) <= half);
+      const found =
+        inside.length >= fewest
+          ? inside
+          : all.toSorted((a, b) => apart(a.day) - apart(b.day) || a.index - b.index).slice(0, fewest);
       if (found.length < 2)
         throw new UsageError(
           `the training period has ${found.length} states within ${half} days of day ${day} at hour ${hourOfDay(time)}; widen the window or the period`,

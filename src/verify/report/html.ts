@@ -50,11 +50,12 @@ export function reportHtml(
   });
   const [breakdown, regions] = [breakdownTables(result), regionTable(result)];
   const others = result.regions.filter((region) => region !== firstRegion(result));
+  // Of many variables the scorecards say it at a glance, of few the numbers.
+  const glance = [keyTable(result), grid("cards", scorecardFigures(result))];
+  if (meta.variables.length > 4) glance.reverse();
   const body = [
     header(title, result),
-    rows.some((row) => row.metric === "rmse")
-      ? section("At a glance", keyTable(result), grid("cards", scorecardFigures(result)))
-      : "",
+    rows.some((row) => row.metric === "rmse") ? section("At a glance", ...glance) : "",
     changes.length
       ? section(
           `Where it changed beside ${rival!.name}`,
@@ -165,7 +166,7 @@ function readingNotes({ meta, rows, plans }: Verification): string {
     ...metrics.map((m) => {
       const score = scores.get(m);
       const formula = score ? ` <code>${escape(score.formula)}</code> (${escape(score.source)})` : "";
-      return `<li><b>${escape(m)}</b>: ${escape(m === "drift" ? "growth of the bias in a day, by least squares over the leads" : metricTitle(m))}.${formula}</li>`;
+      return `<li><b>${escape(m)}</b>: ${escape(metricTitle(m))}.${formula}</li>`;
     }),
   ];
   const tests =

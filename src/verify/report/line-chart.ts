@@ -31,6 +31,8 @@ export interface ChartOptions {
   readonly mark?: number;
 }
 
+const VERTICAL = { top: 50, bottom: 40 };
+
 /** The horizontal axis is the lead in hours, unless `xLabel` says otherwise. */
 export function lineChart(options: ChartOptions): string {
   const {
@@ -44,17 +46,18 @@ export function lineChart(options: ChartOptions): string {
     own: ownName = "forecast",
   } = options;
   const longest = Math.max(...lines.map((l) => (l.name ?? ownName).length));
-  const margin = { top: 50, right: 26 + 7.1 * longest, bottom: 40, left: 48 };
   const points = lines.flatMap((l) => l.points);
   const [x0, x1] = extent(points, (p) => p.x) as [number, number];
-  const x = scaleLinear([Math.min(0, x0), x1 > Math.min(0, x0) ? x1 : x0 + 1], [margin.left, width - margin.right]);
   // The vertical axis fits the lines and the forecast's band; a baseline's band may leave it.
   const own = lines.filter((l) => l.name === null).flatMap((l) => l.points);
   const ys = [...points.map((p) => p.y), ...own.flatMap((p) => [p.low ?? p.y, p.high ?? p.y])];
   const y = scaleLinear(
     [fromZero ? Math.min(0, min(ys)!) : min(ys)!, max(ys)!],
-    [height - margin.bottom, margin.top],
+    [height - VERTICAL.bottom, VERTICAL.top],
   ).nice(5);
+  const widest = Math.max(...y.ticks(5).map((tick) => y.tickFormat(5)(tick).length));
+  const margin = { ...VERTICAL, left: Math.max(48, 14 + 6.8 * widest), right: 26 + 7.1 * longest };
+  const x = scaleLinear([Math.min(0, x0), x1 > Math.min(0, x0) ? x1 : x0 + 1], [margin.left, width - margin.right]);
   const clip = `clip-${hash(title)}`;
 
   const grid = y.ticks(5).map((tick) =>
@@ -162,8 +165,8 @@ export function lineChart(options: ChartOptions): string {
         height: height - margin.top - margin.bottom + 8,
       }),
     ),
-    label(margin.left - 40, 18, title, { "font-size": 14, "font-weight": 600, fill: INK }),
-    label(margin.left - 40, 34, yLabel, { fill: MUTED }),
+    label(8, 18, title, { "font-size": 14, "font-weight": 600, fill: INK }),
+    label(8, 34, yLabel, { fill: MUTED }),
     ...grid,
     ...hours,
     el("g", { "clip-path": `url(#${clip})` }, ...order.map((k) => bands[k]), ...order.map((k) => paths[k])),

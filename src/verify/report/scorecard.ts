@@ -13,6 +13,9 @@ export interface ScorecardCell {
   readonly significant: boolean;
 }
 
+/** The skill of the deepest colours, at most. */
+const MOST_REACH = 0.8;
+
 export function scorecard(options: {
   readonly title: string;
   readonly subtitle: string;
@@ -27,13 +30,15 @@ export function scorecard(options: {
   const top = 46;
   const width = Math.max(420, left + cellWidth * leads.length + 12);
   const bottom = top + cellHeight * rows.length;
-  const reach = Math.max(0.05, ...cells.map((c) => Math.abs(c.skill)));
+  // One very bad cell must not pale all others.
+  const reach = Math.min(MOST_REACH, Math.max(0.05, ...cells.map((c) => Math.abs(c.skill))));
   const every = Math.ceil(30 / cellWidth);
   const boxes = cells.map(({ row, lead, skill, significant }) => {
     const x = left + leads.indexOf(lead) * cellWidth;
     const y = top + rows.indexOf(row) * cellHeight;
-    const fill = interpolateRdBu(0.5 + (0.46 * skill) / reach);
-    const dark = Math.abs(skill) / reach > 0.62;
+    const share = Math.max(-1, Math.min(1, skill / reach));
+    const fill = interpolateRdBu(0.5 + 0.46 * share);
+    const dark = Math.abs(share) > 0.62;
     return [
       el("rect", { x, y, width: cellWidth - 1.5, height: cellHeight - 1.5, rx: 2, fill }),
       label(

@@ -32,6 +32,12 @@ th, td { text-align: right; padding: 4px 7px; border-bottom: 1px solid var(--rul
 thead th { border-bottom: 1.5px solid var(--ink); font-weight: 600; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; white-space: normal; overflow-wrap: anywhere; }
 .key { font-size: 14px; }
+.key th:first-child, .key td:first-child { white-space: nowrap; overflow-wrap: normal; }
+.key th[rowspan] { vertical-align: top; font-weight: 600; border-bottom-color: var(--muted); }
+.key th[rowspan] small { display: block; font-weight: 400; }
+.key tbody tr:last-child td { border-bottom-color: var(--muted); }
+.key td:first-child { text-align: right; padding-left: 7px; }
+.cards + .scroll { margin-top: 28px; }
 .own { font-weight: 700; color: var(--accent); }
 .own small { font-weight: 400; color: var(--muted); }
 small { color: var(--muted); font-size: 0.86em; }
@@ -50,6 +56,17 @@ code { font-size: 12.5px; background: #f2f5f7; padding: 1px 4px; }
 }
 @media print {
   figcaption { display: none; }
+  * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  .scroll { overflow: visible; }
+  table { font-size: 9px; }
+  .key { font-size: 10px; }
+  th, td { padding: 2px 4px; }
+  th, td { white-space: normal; }
+  tr, tbody, dl > div, li, .note { break-inside: avoid; }
+  small { white-space: nowrap; }
+  h1 { font-size: 21px; }
+  .standfirst { font-size: 13.5px; }
+  section { margin-top: 22px; }
   body { background: none; font-size: 12px; }
   main { margin: 0; padding: 0; max-width: none; box-shadow: none; }
   section { break-before: auto; }

@@ -18,21 +18,24 @@ export function fewLeads({ meta }: Verification): readonly number[] {
   return leads.length ? leads : meta.leadHours.slice(0, 4);
 }
 
+/** Variables beyond which the first table has two leads of each only. */
+const MANY_VARIABLES = 4;
+
 /** A few leads, side by side: the forecast with its interval, the baselines, the gain over the best of them. */
 export function keyTable(result: Verification): string {
   const { meta, rows, comparisons } = result;
-  const shown = fewLeads(result);
+  const few = fewLeads(result);
+  const shown = meta.variables.length > MANY_VARIABLES ? [...new Set([few[0], few[few.length - 1]])] : few;
   const region = firstRegion(result);
   const names = meta.baselines.map((b) => b.name);
-  const lines = meta.variables.flatMap(({ name, units }) =>
-    shown.map((lead) => {
+  const groups = meta.variables.map(({ name, units }) => {
+    const lines = shown.flatMap((lead) => {
       const at = rows.filter(
         (r) => channelName(r) === name && r.lead_hours === lead && r.metric === "rmse" && r.region === region,
       );
       const own = at.find((r) => r.baseline === null);
-      if (!own) return "";
       const rivals = at.filter((r) => r.baseline !== null);
-      if (rivals.length === 0) return "";
+      if (!own || rivals.length === 0) return [];
       const best = rivals.reduce((a, b) => (b.value < a.value ? b : a));
       const gain = comparisons.find(
         (c) =>
@@ -44,20 +47,25 @@ export function keyTable(result: Verification): string {
       )!;
       const cells = names.map((b) => {
         const row = at.find((r) => r.baseline === b);
-        return `<td${row === best ? ' class="best"' : ""}>${row ? digits(row.value) : "–"}</td>`;
+        return cell(row ? number(row.value) : "–", row === best ? "best" : "");
       });
       const sure = gain.low !== null && (gain.high! < 0 || gain.low > 0);
-      return `<tr><th>${escape(name)}${units ? `, ${prettyUnits(units)}` : ""}</th><td>${lead} h</td><td class="own">${value(own)}</td>${cells.join("")}<td class="${sure ? (gain.value < 0 ? "won" : "lost") : ""}">${value(gain)}</td></tr>`;
-    }),
-  );
-  if (lines.every((line) => line === "")) return ""; // RMSE was not asked for
-  return `<div class="scroll"><table class="key"><thead><tr><th>RMSE</th><th>lead</th><th>forecast</th>${names.map((n) => `<th>${n}</th>`).join("")}<th>forecast minus best baseline</th></tr></thead><tbody>${lines.join("")}</tbody></table></div>`;
+      const kind = sure ? (gain.value < 0 ? "won" : "lost") : "";
+      return [`<td>${lead} h</td>${cell(value(own), "own")}${cells.join("")}${cell(value(gain), kind)}`];
+    });
+    const head = `<th rowspan="${lines.length}" scope="rowgroup">${escape(name)}${units ? `<small>${prettyUnits(units)}</small>` : ""}</th>`;
+    return lines.map((line, k) => `<tr>${k === 0 ? head : ""}${line}</tr>`).join("");
+  });
+  if (groups.every((lines) => lines === "")) return ""; // RMSE was not asked for
+  return `<div class="scroll"><table class="key"><thead><tr><th>RMSE</th><th>lead</th><th>forecast</th>${names.map((n) => `<th>${n}</th>`).join("")}<th>forecast minus best baseline</th></tr></thead>${groups.map((lines) => `<tbody>${lines}</tbody>`).join("")}</table></div>`;
 }
 
+/** Three to four digits, with a proper minus. */
+const number = (x: number): string => digits(x).replaceAll("-", "−");
+
 export const value = (row: ScoreRow): string => {
-  const sign = (x: number) => digits(x).replace("-", "−");
-  const range = row.low === null ? "" : ` <small>[${sign(row.low)}, ${sign(row.high!)}]</small>`;
-  return `${sign(row.value)}${range}`;
+  const range = row.low === null ? "" : ` <small>[${number(row.low)}, ${number(row.high!)}]</small>`;
+  return `${number(row.value)}${range}`;
 };
 
 export function everyScore({ meta, rows }: Verification): string {
@@ -104,7 +112,7 @@ export function breakdownTables({ breakdown, meta }: Verification): string {
           );
           return (
             cell(mine ? value(mine) : "–", "own") +
-            cell(best ? `${digits(best.value)} <small>${escape(best.baseline!)}</small>` : "–")
+            cell(best ? `${number(best.value)} <small>${escape(best.baseline!)}</small>` : "–")
           );
         });
         const n = here[0].n;
@@ -141,7 +149,7 @@ export function regionTable(result: Verification): string {
         );
         return (
           cell(own ? value(own) : "–", "own") +
-          cell(best ? `${digits(best.value)} <small>${escape(best.baseline!)}</small>` : "–")
+          cell(best ? `${number(best.value)} <small>${escape(best.baseline!)}</small>` : "–")
         );
       });
       return `<tr><th>${escape(name)}${units ? `, ${prettyUnits(units)}` : ""}</th><td>${escape(region)}</td>${cells.join("")}</tr>`;
@@ -163,7 +171,7 @@ export function stationTable({ stations, cells, meta }: Verification, channel: n
     const { id, latitude, longitude, elevation } = stations[i];
     const best = rivals.length ? rivals.reduce((a, b) => (b.rmse[i] < a.rmse[i] ? b : a)) : undefined;
     const gain = best ? 1 - rmse[i] / best.rmse[i] : NaN;
-    return `<tr><td>${escape(id)}</td>${[latitude, longitude].map((x) => cell(x.toFixed(2))).join("")}${cell(elevation === undefined ? "–" : elevation.toFixed(0))}${cell(`${count[i]}`)}${cell(digits(rmse[i]), "own")}${cell(digits(mae[i]))}${cell(digits(bias[i]).replace("-", "−"))}${cell(best ? `${digits(best.rmse[i])} <small>${escape(best.name)}</small>` : "–")}${cell(gain === gain ? `${gain > 0 ? "+" : "−"}${Math.abs(100 * gain).toFixed(0)} %` : "–", gain > 0 ? "won" : "lost")}</tr>`;
+    return `<tr><td>${escape(id)}</td>${[latitude, longitude].map((x) => cell(x.toFixed(2))).join("")}${cell(elevation === undefined ? "–" : elevation.toFixed(0))}${cell(`${count[i]}`)}${cell(number(rmse[i]), "own")}${cell(number(mae[i]))}${cell(number(bias[i]))}${cell(best ? `${number(best.rmse[i])} <small>${escape(best.name)}</small>` : "–")}${cell(gain === gain ? `${gain > 0 ? "+" : "−"}${Math.abs(100 * gain).toFixed(0)} %` : "–", gain > 0 ? "won" : "lost")}</tr>`;
   });
   const head = [
     "station",
