@@ -138,7 +138,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   },
   "roc-area": {
     ...probability,
-    title: "Area under the ROC curve (0.5: no discrimination)",
+    title: "ROC area (0.5: no discrimination)",
     formula: "area under hit rate over false-alarm rate",
     better: "high",
     source: "Mason 1982, Aust. Met. Mag. 30",

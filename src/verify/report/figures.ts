@@ -37,7 +37,7 @@ export function scoreFigures(result: Verification, channel: string, region = fir
         title: metricTitle(metric),
         yLabel: unitsOfMetric(metric, variable.units),
         lines,
-        fromZero: /^(rmse|mae|mse|crps|activity)/.test(metric),
+        fromZero: /^(rmse|mae|mse|crps|activity|effective)/.test(metric),
       }),
     };
   });

@@ -27,7 +27,7 @@ export function headline(result: Verification, channel: string, region = firstRe
     return here.length > 0 && here.every(certain);
   });
   const losesTo = new Set(against.filter((c) => c.low !== null && c.low > 0).map((c) => c.baseline));
-  const name = variable.label;
+  const name = variable.label[0].toUpperCase() + variable.label.slice(1);
   if (scores.length === 0) return { claim: `${name}, verified at ${meta.leadHours.length} leads`, evidence: "" };
   let claim: string;
   if (against.every((c) => c.low === null)) claim = `${name}: too few starts to tell skill from luck.`;

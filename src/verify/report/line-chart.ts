@@ -51,10 +51,9 @@ export function lineChart(options: ChartOptions): string {
   // The vertical axis fits the lines and the forecast's band; a baseline's band may leave it.
   const own = lines.filter((l) => l.name === null).flatMap((l) => l.points);
   const ys = [...points.map((p) => p.y), ...own.flatMap((p) => [p.low ?? p.y, p.high ?? p.y])];
-  const y = scaleLinear(
-    [fromZero ? Math.min(0, min(ys)!) : min(ys)!, max(ys)!],
-    [height - VERTICAL.bottom, VERTICAL.top],
-  ).nice(5);
+  const [low, high] = [fromZero ? Math.min(0, min(ys)!) : min(ys)!, max(ys)!];
+  const room = high > low ? 0 : 0.1 * Math.abs(high) || 1; // of one value throughout
+  const y = scaleLinear([low - room, high + room], [height - VERTICAL.bottom, VERTICAL.top]).nice(5);
   const widest = Math.max(...y.ticks(5).map((tick) => y.tickFormat(5)(tick).length));
   const margin = { ...VERTICAL, left: Math.max(48, 14 + 6.8 * widest), right: 26 + 7.1 * longest };
   const x = scaleLinear([Math.min(0, x0), x1 > Math.min(0, x0) ? x1 : x0 + 1], [margin.left, width - margin.right]);

@@ -23,7 +23,7 @@ export function squareChart(options: {
   readonly own?: string;
 }): string {
   const { title, subtitle, xLabel, yLabel, lines, rate, own = "forecast" } = options;
-  const [width, height, side] = [520, 400, 300];
+  const [width, height, side] = [536, 400, 300];
   const [left, top] = [58, 52];
   const x = (p: number) => left + side * p;
   const y = (p: number) => top + side * (1 - p);
@@ -77,15 +77,15 @@ export function squareChart(options: {
       const at = top + 14 + 20 * k;
       return [
         el("line", {
-          x1: left + side + 16,
-          x2: left + side + 40,
+          x1: left + side + 12,
+          x2: left + side + 30,
           y1: at,
           y2: at,
           stroke: colour,
           "stroke-width": strokeWidth,
           "stroke-dasharray": dash,
         }),
-        label(left + side + 46, at + 4, name ?? own, {
+        label(left + side + 36, at + 4, name ?? own, {
           fill: name === null ? FORECAST_COLOUR : colour,
           "font-weight": name === null ? 700 : 500,
           "font-size": 11,

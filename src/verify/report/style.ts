@@ -73,7 +73,7 @@ code { font-size: 12.5px; background: #f2f5f7; padding: 1px 4px; }
   h2, h3 { break-after: avoid; }
   .maps { grid-template-columns: repeat(3, 1fr); }
   .maps.four { grid-template-columns: repeat(4, 1fr); }
-  .charts { grid-template-columns: repeat(2, 1fr); }
+  .charts, .cards { grid-template-columns: repeat(2, 1fr); gap: 14px 24px; }
   @page { size: A4; margin: 14mm; }
 }
 `;
