@@ -15,14 +15,14 @@ const rng = random(12);
 const noise = Float32Array.from({ length: 4096 }, () => rng.normal());
 
 /** Name, units, mean by level and spread of each variable. */
-const VARIABLES = [
+const VARIABLES: readonly (readonly [name: string, units: string, means: readonly number[], spread: number])[] = [
   ["geopotential", "m2 s-2", [14000, 54000, 102000], 500],
   ["temperature", "K", [280, 255, 220], 3],
   ["specific_humidity", "kg kg-1", [8e-3, 2e-3, 1e-4], 2e-5],
   ["u_component_of_wind", "m s-1", [5, 10, 20], 4],
   ["v_component_of_wind", "m s-1", [0, 0, 0], 4],
   ["surface_pressure", "Pa", [98000], 300],
-] as const;
+];
 const valueOf = (v: number, day: number, level: number, cell: number): number =>
   VARIABLES[v][2][level] + VARIABLES[v][3] * noise[(v * 977 + day * 131 + level * 389 + cell) % 4096];
 
@@ -83,7 +83,7 @@ it("air that is put in is found, twice the imbalance is twice, and drift is told
   const doubled = await verifyForecast({
     forecast: world((name, x) => {
       const [, , means] = VARIABLES.find(([n]) => n === name)!;
-      const mean = means.reduce((a: number, b) => (Math.abs(b - x) < Math.abs(a - x) ? b : a));
+      const mean = means.reduce((a, b) => (Math.abs(b - x) < Math.abs(a - x) ? b : a));
       return /wind|geopotential/.test(name) ? (name.startsWith("u") ? 2 * x : 2 * x - mean) : x;
     }),
     truth: world(),
