@@ -31,7 +31,8 @@ table { border-collapse: collapse; width: 100%; font-size: 12.5px; font-variant-
 th, td { text-align: right; padding: 4px 7px; border-bottom: 1px solid var(--rule); white-space: nowrap; font-weight: 400; }
 thead th { border-bottom: 1.5px solid var(--ink); font-weight: 600; vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; white-space: normal; overflow-wrap: anywhere; }
-.key { font-size: 14px; }
+.key { font-size: 12.5px; }
+.key thead th { white-space: normal; }
 .key th:first-child, .key td:first-child { white-space: nowrap; overflow-wrap: normal; }
 .key th[rowspan] { vertical-align: top; font-weight: 600; border-bottom-color: var(--muted); }
 .key th[rowspan] small { display: block; font-weight: 400; }
