@@ -43,7 +43,7 @@ export function dampedAnomaly(series: States, climatology: Climatology, options:
     });
     const every = placesOf(indices);
     const kept = rows.float32(together.length, size);
-    const gaps = indices.some(anomalies.gaps);
+    const gaps = indices.some((index) => anomalies.gaps(index));
     const ofField = together.map(() => new Float64Array(2 * series.channels.length));
     for (let from = 0; from < size; from += TILE) {
       const to = Math.min(size, from + TILE);

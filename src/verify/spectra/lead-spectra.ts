@@ -58,7 +58,7 @@ function analysisOf(grid: Pick<States, "latitudes" | "longitudes" | "scattered">
     return {
       axis: "total wavenumber",
       units: "",
-      power: sphere.power,
+      power: (field) => sphere.power(field),
       longest: (2 * Math.PI * EARTH_RADIUS) / 1000,
       cost: cost + sphere.cost,
     };
