@@ -49,7 +49,7 @@ if (words[0] === "--proof") {
   process.exit(0);
 }
 const json = words.includes("--json");
-const asked = words.filter((w) => !w.startsWith("-"));
+const asked = words.filter((w) => w !== "--json");
 const unknown = asked.find((g) => !(g in GROUPS));
 if (unknown !== undefined) {
   process.stderr.write(`foehn bench: there is no group '${unknown}'; there are ${Object.keys(GROUPS).join(", ")}\n`);
