@@ -14,14 +14,14 @@ export const OP = {
   addInt: [0x6a],
   multiplyInt: [0x6c],
   lessInt: [0x49],
-  f32: { add: vector(0xe4), multiply: vector(0xe6) },
+  // pmin and pmax, of either precision: one machine instruction
+  f32: { add: vector(0xe4), multiply: vector(0xe6), min: vector(0xea), max: vector(0xeb) },
   f64: {
     less: vector(0x49),
     abs: vector(0xec),
     add: vector(0xf0),
     subtract: vector(0xf1),
     multiply: vector(0xf2),
-    // pmin and pmax: one machine instruction
     min: vector(0xf6),
     max: vector(0xf7),
   },
@@ -31,6 +31,8 @@ export const OP = {
 export const get = (local: number): number[] => [0x20, ...unsigned(local)];
 export const set = (local: number): number[] => [0x21, ...unsigned(local)];
 export const int = (value: number): number[] => [0x41, ...signed(value)];
+/** The whole number at the address on the stack plus `offset`. */
+export const loadInt = (offset: number): number[] => [0x28, 2, ...unsigned(offset)];
 /** Sixteen bytes at the address on the stack plus `offset`. */
 export const load = (offset: number): number[] => [...vector(0x00), 2, ...unsigned(offset)];
 /** One single-precision number at the address on the stack plus `offset`, four times. */

@@ -3,6 +3,7 @@
  * algorithm 5.2.2M) whose comparators work on whole rows, four numbers an instruction. Comparators that cannot reach a wanted
  * rank are left out. A hundred updates of ten million parameters have their medians in about two seconds on one core.
  */
+import { get, int, load, loadInt, OP, set, store, wasmInstance, type WasmFunction } from "../../tensor/wasm.js";
 import type { Vector } from "./rows.js";
 
 /** Row numbers (low, high) of each comparator, in order, that put ranks `from` to `to - 1` of n rows in place. */
@@ -86,60 +87,37 @@ interface Kernel {
 
 let instance: Kernel | undefined;
 function kernel(bytes: number): Kernel {
-  instance ??= new WebAssembly.Instance(new WebAssembly.Module(wasm())).exports as unknown as Kernel;
+  instance ??= wasmInstance([sortFunction()], bytes) as unknown as Kernel;
   const missing = bytes - instance.memory.buffer.byteLength;
   if (missing > 0) instance.memory.grow(Math.ceil(missing / 65536));
   return instance;
 }
 
 /**
- * The WebAssembly module, in bytes:
- *
- *   (memory (export "memory") 1)
- *   (func (export "sort") (param at end) (local low high stop)
- *     (loop  low = load(at); high = load(at + 4); stop = low + STRIP_BYTES
- *       (loop  4 times: store(low, pmin(load low, load high)), store(high, pmax(...)); low, high += 64; while low < stop)
- *       at += 8; while at < end))
+ *     loop  low = load(at); high = load(at + 4); stop = low + STRIP_BYTES
+ *       loop  4 times: store(low, pmin(load low, load high)), store(high, pmax(...)); low, high += 64; while low < stop
+ *       at += 8; while at < end
  */
-function wasm(): Uint8Array<ArrayBuffer> {
-  const leb = (n: number): number[] => (n < 128 ? [n] : [(n & 127) | 128, ...leb(n >> 7)]);
-  const signed = (n: number): number[] => (n < 64 ? [n] : [(n & 127) | 128, ...signed(n >> 7)]);
-  const section = (id: number, body: number[]): number[] => [id, ...leb(body.length), ...body];
-  const text = (s: string): number[] => [s.length, ...[...s].map((c) => c.charCodeAt(0))];
+function sortFunction(): WasmFunction {
   const [AT, END, LOW, HIGH, STOP, A, B] = [0, 1, 2, 3, 4, 5, 6];
-  const get = (local: number): number[] => [0x20, local];
-  const set = (local: number): number[] => [0x21, local];
-  const constant = (n: number): number[] => [0x41, ...signed(n)];
-  const add = [0x6a];
-  const lessThan = [0x49]; // i32.lt_u
-  const load32 = (offset: number): number[] => [0x28, 2, ...leb(offset)];
-  const load = (offset: number): number[] => [0xfd, 0x00, 2, ...leb(offset)];
-  const store = (offset: number): number[] => [0xfd, 0x0b, 2, ...leb(offset)];
-  const pmin = [0xfd, 0xea, 0x01];
-  const pmax = [0xfd, 0xeb, 0x01];
+  const forward = (local: number, bytes: number): number[] => [
+    ...get(local),
+    ...int(bytes),
+    ...OP.addInt,
+    ...set(local),
+  ];
   const exchange = (offset: number): number[] => [
     ...[...get(LOW), ...load(offset), ...set(A), ...get(HIGH), ...load(offset), ...set(B)],
-    ...[...get(LOW), ...get(A), ...get(B), ...pmin, ...store(offset)],
-    ...[...get(HIGH), ...get(A), ...get(B), ...pmax, ...store(offset)],
+    ...[...get(LOW), ...get(A), ...get(B), ...OP.f32.min, ...store(offset)],
+    ...[...get(HIGH), ...get(A), ...get(B), ...OP.f32.max, ...store(offset)],
   ];
-  const code = [
-    ...[2, 3, 0x7f, 2, 0x7b], // locals: 3 i32, 2 v128
-    ...[0x03, 0x40],
-    ...[...get(AT), ...load32(0), ...set(LOW), ...get(AT), ...load32(4), ...set(HIGH)],
-    ...[...get(LOW), ...constant(STRIP_BYTES), ...add, ...set(STOP)],
-    ...[0x03, 0x40],
-    ...[0, 16, 32, 48].flatMap(exchange),
-    ...[...get(LOW), ...constant(64), ...add, ...set(LOW), ...get(HIGH), ...constant(64), ...add, ...set(HIGH)],
-    ...[...get(LOW), ...get(STOP), ...lessThan, 0x0d, 0, 0x0b],
-    ...[...get(AT), ...constant(8), ...add, ...set(AT), ...get(AT), ...get(END), ...lessThan, 0x0d, 0, 0x0b],
-    0x0b,
+  const body = [
+    ...OP.loop,
+    ...[...get(AT), ...loadInt(0), ...set(LOW), ...get(AT), ...loadInt(4), ...set(HIGH)],
+    ...[...get(LOW), ...int(STRIP_BYTES), ...OP.addInt, ...set(STOP)],
+    ...[...OP.loop, ...[0, 16, 32, 48].flatMap(exchange), ...forward(LOW, 64), ...forward(HIGH, 64)],
+    ...[...get(LOW), ...get(STOP), ...OP.lessInt, ...OP.again, ...OP.end],
+    ...[...forward(AT, 8), ...get(AT), ...get(END), ...OP.lessInt, ...OP.again, ...OP.end],
   ];
-  return Uint8Array.from([
-    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...section(1, [1, 0x60, 2, 0x7f, 0x7f, 0]),
-    ...section(3, [1, 0]),
-    ...section(5, [1, 0, 1]),
-    ...section(7, [2, ...text("memory"), 2, 0, ...text("sort"), 0, 0]),
-    ...section(10, [1, ...leb(code.length), ...code]),
-  ]);
+  return { name: "sort", params: 2, ints: 3, vectors: 2, body };
 }
