@@ -18,8 +18,11 @@ import { Gone } from "./stored.js";
 export type { SiteOptions, SiteReport, SiteRound, SiteSkill } from "./site-run.js";
 
 /** Takes part until the run is done. Throws what `signal` was aborted with, after saying goodbye. */
-export async function runSite(options: SiteOptions): Promise<SiteReport> {
-  const { transport, site, signal } = options;
+export async function runSite(given: SiteOptions): Promise<SiteReport> {
+  // A signal of its own: many sites in one process may share one, and each waits for it in several places
+  const signal = given.signal && AbortSignal.any([given.signal]);
+  const options = { ...given, signal };
+  const { transport, site } = options;
   if (!NAME.test(site)) throw new UsageError(`'${site}' cannot name a site: use 1 to 64 letters, digits, - and _`);
   const run = await SiteRun.start(options);
   await run.register("here");
