@@ -95,8 +95,11 @@ it.skipIf(!existsSync(radar))(
     const minutes = [60, 75, 90, 105];
     const scan = async (minute: number) => {
       const name = `RAD_NL25_RAP_5min_20100826${String(Math.floor(minute / 60)).padStart(2, "0")}${String(minute % 60).padStart(2, "0")}.h5`;
-      const at = { phony_dim_0: { start: 300, stop: 500 }, phony_dim_1: { start: 260, stop: 440 } };
-      return Array.from(await read(await openDataset(path.join(radar, name)), "image1/image_data", at));
+      const at = { time: 0, y: { start: 300, stop: 500 }, x: { start: 260, stop: 440 } };
+      const file = await openDataset(path.join(radar, name));
+      const values = Array.from(await read(file, "image1/image_data", at));
+      await file.close();
+      return values;
     };
     const all = [...new Set([...minutes, ...minutes.map((t) => t + 30)])].sort((a, b) => a - b);
     const scans = new Map<number, number[]>();
@@ -150,7 +153,9 @@ describe.skipIf(!existsSync(path.join(shared, "meteonet-nw")))(
         const file = await openDataset(path.join(shared, "meteonet-nw", `${name}_PRECIP_NW_20180501000000.grib`));
         const v = file.variables.get("tp")!;
         const pick = (n: number) => Array.from({ length: n }, (_, i) => every * i);
-        return toNumbers(await v.read({ time: 0, latitude: pick(57), longitude: pick(79) }));
+        const values = toNumbers(await v.read({ time: 0, latitude: pick(57), longitude: pick(79) }));
+        await file.close();
+        return values;
       };
       const [fine, coarse] = [await part("arome", 4), await part("arpege", 1)];
       const cells = 57 * 79;
