@@ -39,7 +39,7 @@ export async function verifyRows(): Promise<BenchRow[]> {
     },
     { ...limit("memory of that beyond the input", megabytes, 300), unit: "MB" },
     { ...limit("verification and report, 10 variables, 40 leads, 64x32, 60 starts", report.seconds, 20), unit: "s" },
-    { ...limit("processor time of that, whatever else the machine does", report.cpu, 20), unit: "s" },
+    { ...limit("processor time of that, to be known", report.cpu, 20), unit: "s", goal: null, met: null },
   ];
 }
 

@@ -31,7 +31,7 @@ export function sortColumns(blocks: readonly Vector[], from = 0, to = blocks.len
   const network = cachedNetwork(blocks.length, from, to);
   if (network.length === 0) return;
   if (blocks[0] instanceof Float64Array) sortDoubles(blocks, network);
-  else sortFloats(blocks as readonly Float32Array[], network);
+  else sortFloats(blocks as readonly Float32Array[], network, from, to);
 }
 
 const networks = new Map<string, Int32Array>();
@@ -63,7 +63,7 @@ function sortDoubles(blocks: readonly Vector[], network: Int32Array): void {
 const STRIP = 256;
 const STRIP_BYTES = STRIP * 4;
 
-function sortFloats(blocks: readonly Float32Array[], network: Int32Array): void {
+function sortFloats(blocks: readonly Float32Array[], network: Int32Array, from: number, to: number): void {
   const n = blocks.length;
   const { memory, sort } = kernel(n * STRIP_BYTES + network.length * 4);
   const table = new Int32Array(memory.buffer, 0, network.length);
@@ -75,7 +75,7 @@ function sortFloats(blocks: readonly Float32Array[], network: Int32Array): void 
     const end = Math.min(length, start + STRIP);
     for (let j = 0; j < n; j++) rows.set(blocks[j].subarray(start, end), j * STRIP);
     sort(0, network.length * 4);
-    for (let j = 0; j < n; j++) blocks[j].set(rows.subarray(j * STRIP, j * STRIP + end - start), start);
+    for (let j = from; j < to; j++) blocks[j].set(rows.subarray(j * STRIP, j * STRIP + end - start), start);
   }
 }
 
