@@ -18,7 +18,7 @@ import { openDownscaleRun, pairsOf, writeCard } from "../tasks/downscale/run.nod
 import { downscaleReportHtml } from "../verify/report/downscale-html.js";
 import { downscaleTable, formatDownscaleScores, verifyDownscaling } from "../verify/downscale-run.js";
 import type { CommandFactory } from "./commands.js";
-import { commandWith, list, numeric } from "./options.js";
+import { commandWith, factorsOf, list, numeric } from "./options.js";
 import { bar, duration, output, timeLeft } from "./output.js";
 
 interface DownscaleFlags {
@@ -159,9 +159,7 @@ async function fineGrid(model: DownscaleModel, coarse: CoarseStream, flags: Down
       await dataset.close();
     }
   } else {
-    const [rows, columns = rows] = flags.factor!.split(",").map(Number);
-    if (!(rows >= 1 && columns >= 1)) throw new UsageError(`--factor ${flags.factor}: write it as 4 or as 4,6`);
-    grid = refined(coarse.grid, rows, columns);
+    grid = refined(coarse.grid, ...factorsOf(flags.factor!));
   }
   if (model.config.downscale.localClimate && !sameGrid(grid, model.fitted.grid))
     throw new UsageError(

@@ -28,6 +28,13 @@ export const list = (text: string): string[] =>
 /** Gathers `--set a.b=c`, given any number of times. */
 export const collect = (text: string, before: string[] = []): string[] => [...before, text];
 
+/** `4` or `4,6` as fine rows and columns in a coarse cell. */
+export function factorsOf(text: string): [rows: number, columns: number] {
+  const [rows, columns = rows] = text.split(",").map(Number);
+  if (!(rows >= 1 && columns >= 1)) throw new UsageError(`--factor ${text}: write it as 4 or as 4,6`);
+  return [rows, columns];
+}
+
 /** A YAML file as plain values. */
 export async function readYaml(file: string): Promise<Record<string, unknown>> {
   const text = await readFile(file, "utf8").catch((cause: unknown) => {

@@ -4,7 +4,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { parse, stringify } from "yaml";
 import { writeWhole } from "../data/files.node.js";
-import { UsageError } from "../errors.js";
+import { DataError, UsageError } from "../errors.js";
 
 /**
  * Makes the folder of a new run: `prepare` gives the files it begins with, `config.yaml` comes last and makes it a run. Refuses
@@ -30,4 +30,12 @@ export async function beginFolder(
   await mkdir(run, { recursive: true });
   for (const [file, bytes] of files) await writeWhole(path.join(run, file), bytes);
   await writeWhole(name, text);
+}
+
+/** What the run in a folder was trained for: `forecast`, `downscale`, `pretrain`. */
+export async function taskOf(run: string): Promise<string> {
+  const text = await readFile(path.join(run, "config.yaml"), "utf8").catch((cause: unknown) => {
+    throw new DataError(run, "this is not the folder of a run: it has no config.yaml", { cause });
+  });
+  return (parse(text) as { task?: string }).task ?? "forecast";
 }

@@ -94,7 +94,8 @@ function lossesOf({ mean, quantiles }: FineFields, pairs: Pairs, time: number, t
   const truth = fineAt(pairs, time);
   const area = cellWeights(pairs.grid);
   const n = quantiles.length;
-  let [squared, pinball] = [0, 0];
+  let squared = 0;
+  let pinball = 0;
   for (let i = 0, at = target * cells; i < cells; i++, at++) {
     const o = truth[at];
     if (o !== o || mean[at] !== mean[at]) continue;

@@ -91,7 +91,7 @@ export function fitDownscaling(pairs: Pairs, config: DownscaleConfig, train: rea
   const mean: number[] = [];
   const deviation: number[] = [];
   pairs.predictors.forEach((_, p) => {
-    const m = moments();
+    const m = new Moments();
     for (const set of pairs.coarse) {
       const size = set.grid.latitudes.length * set.grid.longitudes.length;
       for (const t of train)
@@ -105,7 +105,7 @@ export function fitDownscaling(pairs: Pairs, config: DownscaleConfig, train: rea
   const context = { mean: new Float32Array(size), deviation: new Float32Array(size) };
   for (let i = 0; i < size; i++) {
     const p = Math.floor((i * pairs.predictors.length) / size);
-    const m = moments();
+    const m = new Moments();
     for (const t of train) m.add(transformed(coarseAt(pairs, first, t)[i], logged[p]));
     context.mean[i] = m.mean();
     context.deviation[i] = m.deviation() || 1;
@@ -113,7 +113,7 @@ export function fitDownscaling(pairs: Pairs, config: DownscaleConfig, train: rea
 
   // Maps: cells without truth (sea, say) may lack a value too
   const mapMoments = pairs.maps.map((_, k) => {
-    const m = moments();
+    const m = new Moments();
     for (const v of pairs.mapValues.subarray(k * cells, (k + 1) * cells)) m.add(v);
     return m;
   });
@@ -121,9 +121,9 @@ export function fitDownscaling(pairs: Pairs, config: DownscaleConfig, train: rea
   // Truth less first guess, by cell and over all
   const places = placesIn(first.grid, pairs.grid);
   const guess = new Float32Array(cells);
-  const perCell = Array.from({ length: targets * cells }, moments);
-  const wet = Array.from({ length: targets * cells }, moments);
-  const all = pairs.targets.map(moments);
+  const perCell = Array.from({ length: targets * cells }, () => new Moments());
+  const wet = Array.from({ length: targets * cells }, () => new Moments());
+  const all = pairs.targets.map(() => new Moments());
   const samples: number[][] = pairs.targets.map(() => []);
   const rainSamples: [x: number, wet: number][][] = pairs.targets.map(() => []);
   const stride = Math.max(1, Math.floor((train.length * cells) / 200_000));
@@ -158,7 +158,7 @@ export function fitDownscaling(pairs: Pairs, config: DownscaleConfig, train: rea
       throw new DataError("training data", `'${pairs.targets[v]}' has no value in the training period`);
   });
   const rain = pairs.targets.map((_, v) => {
-    const total = moments();
+    const total = new Moments();
     for (let i = 0; i < cells; i++) total.join(wet[v * cells + i]);
     if (head === "bernoulli-gamma" && total.count < 10)
       throw new DataError(
@@ -222,9 +222,15 @@ export function fitDownscaling(pairs: Pairs, config: DownscaleConfig, train: rea
 
 /** Logistic regression on one number by Newton's method. */
 function logistic(samples: readonly [x: number, wet: number][]): [a: number, b: number] {
-  let [a, b] = [0, 0];
+  let a = 0;
+  let b = 0;
   for (let i = 0; i < 25; i++) {
-    let [ga, gb, haa, hab, hbb] = [0, 0, 1e-6, 0, 1e-6];
+    // One declaration each: V8 keeps sums that are destructured from an array as boxed numbers
+    let ga = 0;
+    let gb = 0;
+    let haa = 1e-6;
+    let hab = 0;
+    let hbb = 1e-6;
     for (const [x, wet] of samples) {
       const p = 1 / (1 + Math.exp(-(a + b * x)));
       const h = p * (1 - p);
@@ -241,33 +247,44 @@ function logistic(samples: readonly [x: number, wet: number][]): [a: number, b: 
   return [a, b];
 }
 
-/** Running count, mean and variance (Welford 1962); missing values are left out. */
-function moments() {
-  let [count, mean, squares] = [0, 0, 0];
-  return {
-    get count() {
-      return count;
-    },
-    add(x: number) {
-      if (x !== x) return;
-      count++;
-      const d = x - mean;
-      mean += d / count;
-      squares += d * (x - mean);
-    },
-    /** Takes over what another has seen (Chan et al. 1979). */
-    join(other: { count: number; mean(): number; variance(): number }) {
-      if (other.count === 0) return;
-      const n = count + other.count;
-      const d = other.mean() - mean;
-      squares += other.variance() * other.count + (d * d * count * other.count) / n;
-      mean += (d * other.count) / n;
-      count = n;
-    },
-    mean: () => (count > 0 ? mean : 0),
-    variance: () => (count > 0 ? squares / count : 0),
-    deviation: () => (count > 0 ? Math.sqrt(squares / count) : 0),
-  };
+/**
+ * Running count, mean and variance (Welford 1962); missing values are left out. A class, since V8 writes its fields in place: what
+ * a closure captures becomes a new object with every sum.
+ */
+class Moments {
+  count = 0;
+  private average = 0;
+  private squares = 0;
+
+  add(x: number): void {
+    if (x !== x) return;
+    this.count++;
+    const d = x - this.average;
+    this.average += d / this.count;
+    this.squares += d * (x - this.average);
+  }
+
+  /** Takes over what another has seen (Chan et al. 1979). */
+  join(other: Moments): void {
+    if (other.count === 0) return;
+    const n = this.count + other.count;
+    const d = other.average - this.average;
+    this.squares += other.squares + (d * d * this.count * other.count) / n;
+    this.average += (d * other.count) / n;
+    this.count = n;
+  }
+
+  mean(): number {
+    return this.count > 0 ? this.average : 0;
+  }
+
+  variance(): number {
+    return this.count > 0 ? this.squares / this.count : 0;
+  }
+
+  deviation(): number {
+    return Math.sqrt(this.variance());
+  }
 }
 
 /** Area weights of the fine cells, mean 1: by latitude, equal on a projected grid. */

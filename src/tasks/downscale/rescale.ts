@@ -212,7 +212,12 @@ function joinedFields(shape: readonly number[], fields: readonly Float32Array[])
 }
 
 /** ONNX files of both directions between physical units: `fine` to `coarse` (not rounded), and `coarse` to `fine`. */
-export function rescalingModels(config: DownscaleConfig, fitted: Fitted, parameters: Parameters) {
+export function rescalingModels(
+  config: DownscaleConfig,
+  fitted: Fitted,
+  parameters: Parameters,
+  metadata: Readonly<Record<string, string>> = {},
+) {
   const r = rescalingOf(config, fitted);
   const made = (name: "down" | "up"): Uint8Array => {
     const graph = new Graph(`rescale-${name}`);
@@ -225,7 +230,7 @@ export function rescalingModels(config: DownscaleConfig, fitted: Fitted, paramet
       const c = units.ofCoarse(graph.input("coarse", "float32", coarse));
       graph.output("fine", units.fine(upOf(p, r, c)));
     }
-    return exportOnnx(graph, { parameters, metadata: { precision: String(r.settings.precision) } });
+    return exportOnnx(graph, { parameters, metadata: { precision: String(r.settings.precision), ...metadata } });
   };
   return { down: made("down"), up: made("up") };
 }

@@ -8,7 +8,7 @@ import { writeWhole } from "../../data/files.node.js";
 import type { Runtime } from "../../engine/runtime.js";
 import { DataError } from "../../errors.js";
 import { decodeSafetensors, encodeSafetensors } from "../../tensor/safetensors.js";
-import { beginFolder } from "../run-folder.node.js";
+import { beginFolder, taskOf } from "../run-folder.node.js";
 import { checkpointStore, openLog, readParameters, trainedMembers } from "../forecast/run.node.js";
 import type { TrainEvent } from "../fit.js";
 import { type CardFacts, type CardTable, cardText } from "../card.js";
@@ -93,17 +93,14 @@ export async function writeCard(
 }
 
 export async function readDownscaleConfig(run: string): Promise<DownscaleConfig> {
-  const name = file(run, "config.yaml");
-  const text = await readFile(name, "utf8").catch((cause: unknown) => {
-    throw new DataError(run, "this is not the folder of a run: it has no config.yaml", { cause });
-  });
-  const given = parse(text) as { task?: string };
-  if (given.task !== "downscale")
+  const task = await taskOf(run);
+  if (task !== "downscale")
     throw new DataError(
       run,
-      `this run is for the task '${given.task}'; downscaling needs one trained by 'foehn train --task downscale'`,
+      `this run is for the task '${task}'; downscaling needs one trained by 'foehn train --task downscale'`,
     );
-  return parseDownscaleConfig(given, name);
+  const name = file(run, "config.yaml");
+  return parseDownscaleConfig(parse(await readFile(name, "utf8")), name);
 }
 
 async function readFitted(run: string): Promise<Fitted> {

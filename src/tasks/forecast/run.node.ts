@@ -13,7 +13,7 @@ import type { NdArray } from "../../tensor/ndarray.js";
 import { decodeSafetensors, encodeSafetensors, type Safetensors } from "../../tensor/safetensors.js";
 import { formatTime } from "../../earth/time.js";
 import { withScores } from "../card.js";
-import { beginFolder } from "../run-folder.node.js";
+import { beginFolder, taskOf } from "../run-folder.node.js";
 import { packCalibration, unpackCalibration } from "./calibration.js";
 import { type CardScore, testTable } from "./card.js";
 import { type ForecastConfig, parseForecastConfig } from "./config.js";
@@ -51,12 +51,18 @@ export const beginRun = (
   });
 
 export async function readConfig(run: string): Promise<ForecastConfig> {
+  const task = await taskOf(run);
+  if (task !== "forecast")
+    throw new DataError(run, `this run is for the task '${task}'; ${REMEDIES[task] ?? "name another"}`);
   const name = file(run, "config.yaml");
-  const text = await readFile(name, "utf8").catch((cause: unknown) => {
-    throw new DataError(run, "this is not the folder of a run: it has no config.yaml", { cause });
-  });
-  return parseForecastConfig(parse(text), name);
+  return parseForecastConfig(parse(await readFile(name, "utf8")), name);
 }
+
+/** What to do with a run that cannot forecast. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  downscale: "make fine fields with 'foehn downscale'",
+  pretrain: "name the folder of one of its datasets within it",
+};
 
 export async function readNormaliser(run: string): Promise<Normaliser> {
   const name = file(run, "normalisation.safetensors");
