@@ -33,6 +33,7 @@ import {
   robustRun,
   type RobustRow,
 } from "../src/federation/weather/robustness.js";
+import { withRidge } from "../src/federation/weather/ridge.js";
 import { createWeatherSite } from "../src/federation/weather/site.js";
 import { parseSharedTask, type SharedTask } from "../src/federation/weather/task.js";
 import { observe, observingNetwork } from "../src/simulator/network.js";
@@ -61,7 +62,13 @@ async function stationOwners(
   for (const member of members)
     owners.push({
       name: member.name.replace(/[^A-Za-z0-9]/g, "-").toLowerCase(),
-      site: await createWeatherSite({ task, members: [member], variables, runtime, source: member.name }),
+      site: await createWeatherSite({
+        task,
+        members: withRidge(task, [member]),
+        variables,
+        runtime,
+        source: member.name,
+      }),
     });
   return owners;
 }
@@ -87,7 +94,10 @@ async function boxOwners(
   }
   const owners: Owner[] = [];
   for (const [name, of] of [...boxes].sort())
-    owners.push({ name, site: await createWeatherSite({ task, members: of, variables, runtime, source: name }) });
+    owners.push({
+      name,
+      site: await createWeatherSite({ task, members: withRidge(task, of), variables, runtime, source: name }),
+    });
   return owners;
 }
 

@@ -6,6 +6,7 @@ import { variableNames } from "../../tasks/forecast/features.js";
 import { channelsOf, readSeries, type Series, stepOf } from "../../tasks/series.js";
 import { hasStations, readStations, stationVariables } from "../../tasks/stations.js";
 import { fitMember, type Member } from "./member.js";
+import { withRidge } from "./ridge.js";
 import type { SharedTask } from "./task.js";
 
 export interface SiteData {
@@ -40,10 +41,8 @@ export async function siteMembers(
         .slice(0, 8)
         .join(", ")}${all.length > 8 ? ", ..." : ""}`,
     );
-  return {
-    members: kept.map(({ station, series }) => fitMember(station, atStep(series, task, dataset.source), task)),
-    variables: chosen.map(({ variable }) => variable),
-  };
+  const members = kept.map(({ station, series }) => fitMember(station, atStep(series, task, dataset.source), task));
+  return { members: withRidge(task, members), variables: chosen.map(({ variable }) => variable) };
 }
 
 const unitOf = (units: unknown): string => (typeof units === "string" ? units : "");

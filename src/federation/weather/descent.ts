@@ -13,7 +13,7 @@ import { flatten, type Layout, type Parameters as Shared, unflatten } from "../p
 import { type FlatOptimiser, flatOptimiser, type OptimiserState } from "./flat-optimiser.js";
 import type { Member } from "./member.js";
 import { patchOf, siteNetwork } from "./network.js";
-import { type Pick, sampleFeeds } from "./samples.js";
+import { firstGuess, type Pick, sampleFeeds } from "./samples.js";
 import type { SharedTask } from "./task.js";
 
 /** What a strategy adds to the gradient. */
@@ -33,7 +33,7 @@ export interface Descent {
   parameters(): Parameters;
   /** The gradient of a batch's loss at these numbers, of this site's arrays, and the loss. Throws where one is not finite. */
   gradient(parameters: Shared, picks: readonly Pick[]): Promise<{ loss: number; gradient: Parameters }>;
-  /** The learnt part of the forecasts, [variable, latitude, longitude] for each pick. */
+  /** z of the forecasts, [variable, latitude, longitude] for each pick. */
   correct(parameters: Shared, picks: readonly Pick[]): Promise<Float32Array[]>;
   close(): Promise<void>;
 }
@@ -123,7 +123,10 @@ export async function createDescent(
         const filled = Array.from({ length: many }, (_, i) => part[i] ?? part[0]);
         const { correction } = await forecastSession.run({ ...sampleFeeds(task, filled, patch), ...numbers });
         const data = correction.data as Float32Array;
-        part.forEach((_, b) => out.push(data.slice(b * cells, (b + 1) * cells)));
+        part.forEach((pick, b) => {
+          const guess = firstGuess(task, pick);
+          out.push(data.slice(b * cells, (b + 1) * cells).map((z, p) => z + (guess ? guess[p] : 0)));
+        });
       }
       return out;
     },

@@ -9,7 +9,7 @@ import { type Series, stateAt, stateSize } from "../../tasks/series.js";
 import { type Part, type Parts, PARTS, splitParts, startsOf } from "./split.js";
 import { gapHours, inSteps, type SharedTask } from "./task.js";
 
-export interface Member {
+export interface FittedMember {
   readonly name: string;
   readonly series: Series;
   readonly normaliser: Normaliser;
@@ -20,11 +20,17 @@ export interface Member {
   readonly starts: Readonly<Record<Part, readonly Int32Array[]>>;
 }
 
+/** A member with what is fitted to all members of its site. */
+export interface Member extends FittedMember {
+  /** What the site's ridge regression adds to damped persistence, [variable, cell], in units of its deviation. */
+  readonly ridge: (start: number, lead: number) => Float32Array;
+}
+
 /** A channel with fewer values than this in the training part counts as absent. */
 const FEWEST = 100;
 
 /** Fits a member to its own training part. Throws DataError where nothing is left to train, validate or test on. */
-export function fitMember(name: string, series: Series, task: SharedTask): Member {
+export function fitMember(name: string, series: Series, task: SharedTask): FittedMember {
   const leads = inSteps(task, "leads");
   const lags = inSteps(task, "lags");
   const parts = splitParts(series.times.length, {

@@ -10,7 +10,7 @@ import { resolveModel } from "../../models/index.js";
 import { patchGrid } from "../../models/patches.js";
 import { FEATURES } from "../../models/position.js";
 import { CONDITION, isGlobal } from "../../tasks/forecast/features.js";
-import { mapsPerVariable } from "./samples.js";
+import { mapsFed } from "./samples.js";
 import type { SharedTask } from "./task.js";
 
 /** What a graph is made for. */
@@ -24,7 +24,7 @@ export interface Shape {
 
 export interface SiteNetwork {
   readonly parameters: Scope;
-  /** The learnt part z of the forecast, [batch, variable, latitude, longitude]. */
+  /** The learnt part of z, [batch, variable, latitude, longitude]. */
   readonly correction: Tensor;
   /** Mean weighted squared error; 1 for a model that knows nothing. */
   readonly loss: Tensor;
@@ -47,7 +47,7 @@ export function siteNetwork(task: SharedTask, { variables, latitudes, longitudes
   const { architecture, settings } = resolveModel(task.model);
   const [height, width] = [latitudes.length, longitudes.length];
   const channels = variables.length;
-  const maps = mapsPerVariable(task);
+  const maps = mapsFed(task);
   const grid = patchGrid(height, width, patchOf(task));
   const correction = architecture.write(
     parameters,

@@ -5,6 +5,8 @@
  * guess, and how variable the point is. What is learnt is the error of damped persistence in units of its deviation:
  *
  *     z = (u(t + L) - a_L u(t)) s / r_L
+ *
+ * or, where the first guess is the site's ridge regression, what that leaves of z; its z is then one more map.
  */
 import type { Feeds } from "../../engine/runtime.js";
 import { latitudeWeights } from "../../earth/weights.js";
@@ -15,9 +17,17 @@ import { float32 } from "../../tensor/ndarray.js";
 import type { Member } from "./member.js";
 import { inSteps, type SharedTask } from "./task.js";
 
-/** Maps that each variable has. */
-export const mapsPerVariable = (task: SharedTask): number =>
-  1 + task.forecast.lags.length + task.forecast.slowMeans.length + 6;
+/** Maps that each variable has in a sample. */
+export const mapsPerVariable = ({ forecast }: SharedTask): number =>
+  1 + forecast.lags.length + forecast.slowMeans.length + 6;
+
+/** Maps that each variable has as the network is fed them. */
+export const mapsFed = (task: SharedTask): number =>
+  mapsPerVariable(task) + (task.forecast.firstGuess === "ridge" ? 1 : 0);
+
+/** What is added to the network's output to make it z, [variable, cell]; undefined where that is nothing. */
+export const firstGuess = (task: SharedTask, { member, start, lead }: Pick): Float32Array | undefined =>
+  task.forecast.firstGuess === "ridge" ? member.ridge(start, lead) : undefined;
 
 export interface Pick {
   readonly member: Member;
@@ -121,13 +131,22 @@ function makeSample(task: SharedTask, { member, start, lead: chosen }: Pick): Sa
   return { fields, condition: jump.condition.data as Float32Array, truth, weight };
 }
 
+/** The sample with its first guess as one more map, and what that leaves of the truth. */
+function beyondGuess(sample: Sample, guess: Float32Array | undefined): Sample {
+  if (!guess) return sample;
+  const fields = new Float32Array(sample.fields.length + guess.length);
+  fields.set(sample.fields);
+  fields.set(guess, sample.fields.length);
+  return { ...sample, fields, truth: sample.truth.map((z, p) => z - guess[p]) };
+}
+
 /** Inputs, targets and weights of a batch. The weights are zero where the truth is missing; their mean is one. */
 export function sampleFeeds(task: SharedTask, picks: readonly Pick[], patch: readonly [number, number]): Feeds {
   const { series } = picks[0].member;
   const channels = series.channels.length;
   const [height, width] = [series.latitudes.length, series.longitudes.length];
   const grid = patchGrid(height, width, patch);
-  const samples = picks.map((pick) => sampleOf(task, pick));
+  const samples = picks.map((pick) => beyondGuess(sampleOf(task, pick), firstGuess(task, pick)));
   const weight = concatenated(samples.map((s) => s.weight));
   let total = 0;
   for (let i = 0; i < weight.length; i++) total += weight[i];
@@ -135,10 +154,7 @@ export function sampleFeeds(task: SharedTask, picks: readonly Pick[], patch: rea
   const batch = picks.length;
   const shape = [batch, channels, height, width];
   return {
-    fields: float32(
-      [batch, mapsPerVariable(task) * channels, height, width],
-      concatenated(samples.map((s) => s.fields)),
-    ),
+    fields: float32([batch, mapsFed(task) * channels, height, width], concatenated(samples.map((s) => s.fields))),
     condition: float32([batch, CONDITION], concatenated(samples.map((s) => s.condition))),
     places: float32(
       [batch, grid.rows * grid.columns, FEATURES],

@@ -14,7 +14,6 @@ import { annealed } from "../strategy/schedule.js";
 import { batchOf, createDescent } from "./descent.js";
 import type { Member } from "./member.js";
 import { personalise } from "./own.js";
-import { siteRidge } from "./ridge.js";
 import type { Pick } from "./samples.js";
 import {
   type BaselineName,
@@ -66,12 +65,14 @@ export async function createWeatherSite(options: {
   const batch = (rng: Random): Pick[] => Array.from({ length: batchOf(task, members[0]) }, () => pick(rng));
 
   const starts = (part: Part, most: number): number[] => scoredStarts(members[0], task, part, most);
-  const ridge = siteRidge(task, members);
   const known = new Map<string, Errors>();
   const baseline: WeatherSite["baseline"] = (name, part, most = task.evaluationStarts) => {
     const key = `${name} ${part} ${most}`;
     const from = starts(part, most);
-    const corrections = name === "ridge" && !known.has(key) ? ridge(scoredPicks(members, task, from)) : undefined;
+    const corrections =
+      name === "ridge" && !known.has(key)
+        ? scoredPicks(members, task, from).map(({ member, start, lead }) => member.ridge(start, lead))
+        : undefined;
     const made = known.get(key) ?? errorsOf(task, members, variables, from, name, corrections);
     known.set(key, made);
     return made;

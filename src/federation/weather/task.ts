@@ -27,6 +27,11 @@ export const sharedTaskSchema = z.strictObject({
     lags: z.array(hours).default([]),
     /** Hours before the start over which mean departures from climatology are shown. */
     slowMeans: z.array(hours).default([]),
+    /**
+     * What a site forecasts before it has learnt anything, and whose error the network learns: damped anomaly persistence, or the
+     * ridge regression that the site fits to its own training part, so that the network need not first learn what is linear.
+     */
+    firstGuess: z.enum(["damped-anomaly", "ridge"]).default("damped-anomaly"),
   }),
   training: z
     .strictObject({

@@ -14,6 +14,7 @@ import { flatten, layoutOf, unflatten } from "../protocol/parameters.js";
 import { trainTogether } from "./proof.js";
 import { siteMembers } from "./data.js";
 import { flatOptimiser } from "./flat-optimiser.js";
+import { sampleOf } from "./samples.js";
 import { initialParameters } from "./network.js";
 import { everyBaseline, relativeError } from "./scores.js";
 import { personalise, trainAlone } from "./own.js";
@@ -404,4 +405,55 @@ it("members of a site share one graph", async () => {
   expect(site.describe().samples).toBe(3 * single.describe().samples);
   const errors = await site.errors(initialParameters(task), "test");
   expect(errors.columns).toHaveLength(3 * 2 * 2);
+});
+
+describe("the site's ridge regression as first guess", () => {
+  const ridged: SharedTask = { ...task, forecast: { ...task.forecast, firstGuess: "ridge" } };
+
+  it("is what a model that has learnt nothing forecasts, and training begins from there", async () => {
+    const site = await siteOf(stations(["wind", "heat", "damp"], { seed: 1, count: 2, gaps: 0.1 }), ridged);
+    const initial = initialParameters(ridged);
+    const line = relativeError(site.baseline("ridge", "validation"), site.baseline("damped", "validation"));
+    expect(line).toBeLessThan(0.6);
+    expect(await validation(site, initial)).toBeCloseTo(line, 6);
+    const { validation: after } = await trainAlone(site, ridged, initial, { steps: 40, seed: 2, learningRate: 1e-3 });
+    expect(after).toBeLessThanOrEqual(line + 1e-6);
+  });
+
+  it("has not seen the training days it is asked for: noise is not foretold", async () => {
+    const [times, rng] = [240, random(9)];
+    const noise = memoryDataset(
+      Object.fromEntries([
+        ["time", timeVariable(times)],
+        ...task.variables.map((name): [string, MemoryVariable] => [
+          name,
+          {
+            dims: ["time", "station"],
+            data: {
+              dtype: "float64",
+              shape: [times, 1],
+              data: Float64Array.from({ length: times }, () => rng.normal()),
+            },
+          },
+        ]),
+        place("latitude", "station", [50]),
+        place("longitude", "station", [5]),
+      ]),
+      { source: "noise" },
+    );
+    const { members } = await siteMembers(noise, ridged);
+    const [member] = members;
+    const size = member.normaliser.anomaly.length;
+    let [against, power] = [0, 0];
+    for (const start of member.starts.train[0]) {
+      const sample = sampleOf(ridged, { member, start, lead: 0 });
+      const guess = member.ridge(start, 0);
+      for (let p = 0; p < size; p++) {
+        against += sample.truth[p] * guess[p];
+        power += guess[p] * guess[p];
+      }
+    }
+    // A fit that had seen them would agree with the truth by as much as its own length
+    expect(against).toBeLessThan(0.5 * power);
+  });
 });
