@@ -1,9 +1,11 @@
 /** `foehn forecast`: from a trained run and data to start from to a forecast file. */
 import { openDataset } from "../data/open.node.js";
 import { lastInstant } from "../data/subset.js";
-import { parseTime } from "../earth/time.js";
+import { type Calendar, parseTime } from "../earth/time.js";
 import { openRuntime } from "../engine/runtime.node.js";
 import { UsageError } from "../errors.js";
+import { writeSiteForecast } from "../federation/weather/forecast.node.js";
+import { isSiteFolder, openSite, siteModel } from "../federation/weather/site-folder.node.js";
 import { PUBLISHED, published, type PublishedModel } from "../tasks/published/index.js";
 import { writePublishedForecast } from "../tasks/published/run.node.js";
 import { writeForecast } from "../tasks/forecast/make.node.js";
@@ -35,7 +37,7 @@ export const command: CommandFactory = () =>
   )
     .argument(
       "<run>",
-      "folder of a trained run, or a published model with the folder of its files: pangu:weights, fuxi:weights, fengwu:weights",
+      "folder of a trained run, what foehn join left at a site, or a published model with the folder of its files: pangu:weights, fuxi:weights, fengwu:weights",
     )
     .option("--init <path>", "dataset with the states to start from; the run's own where left out")
     .option("--from <date>", "first start; `latest` is the newest alone, `test` the run's test period", "latest")
@@ -50,15 +52,11 @@ export const command: CommandFactory = () =>
       const out = output(flags);
       const named = new RegExp(`^(${PUBLISHED.join("|")}):(.+)$`).exec(run);
       if (named) return forecastPublished(published(named[1]), named[2], flags);
+      if (isSiteFolder(run)) return forecastSite(run, flags);
       const model = await openRun(run);
       const then = await Promise.all((flags.then ?? []).map(laterRun));
       const dataset = await openDataset(flags.init ?? model.config.data.path);
       const runtime = await openRuntime({ device: model.config.device, threads: model.config.threads });
-      const { calendar } = model.normaliser;
-      const starts =
-        flags.from === "latest" || flags.from === "test"
-          ? flags.from
-          : ([parseTime(flags.from, calendar), lastInstant(flags.to ?? flags.from, calendar) + 1] as const);
       const began = performance.now();
       try {
         const made = await writeForecast({
@@ -67,7 +65,7 @@ export const command: CommandFactory = () =>
           dataset,
           runtime,
           out: flags.out,
-          starts,
+          starts: startsOf(flags, model.normaliser.calendar),
           maxLead: flags.lead,
           everyLead: flags.leadStep,
           everyStart: flags.every,
@@ -83,6 +81,45 @@ export const command: CommandFactory = () =>
         await dataset.close();
       }
     });
+
+/** With what a site kept of a joint training. */
+async function forecastSite(folder: string, flags: ForecastFlags): Promise<void> {
+  const out = output(flags);
+  if (flags.then || flags.leadStep !== undefined)
+    throw new UsageError("a site's model knows the leads of its run alone; leave out --then and --lead-step");
+  const site = await openSite(folder);
+  const model = await siteModel(folder);
+  const { data, stations } = site.source;
+  const dataset = await openDataset(flags.init ?? data, stations ? { table: { stations } } : {});
+  const runtime = await openRuntime({ threads: 1 });
+  const { calendar } = site.members[0].normaliser;
+  const began = performance.now();
+  try {
+    const made = await writeSiteForecast({
+      site,
+      model,
+      dataset,
+      runtime,
+      out: flags.out,
+      starts: startsOf(flags, calendar),
+      everyStart: flags.every,
+      maxLead: flags.lead,
+      onProgress: (done, total) =>
+        out.progress(`${bar(done / total)} forecasting  ${timeLeft(began, done / total)} left`),
+    });
+    out.result(
+      { out: flags.out, ...made },
+      `${made.starts} forecasts for ${made.leads.join(", ")} h in ${duration((performance.now() - began) / 1000)}: ${flags.out}`,
+    );
+  } finally {
+    await runtime.close();
+    await dataset.close();
+  }
+}
+
+/** `latest`, `test`, or the instants of a range. */
+const startsOf = ({ from, to }: ForecastFlags, calendar: Calendar): "latest" | "test" | readonly [number, number] =>
+  from === "latest" || from === "test" ? from : [parseTime(from, calendar), lastInstant(to ?? from, calendar) + 1];
 
 /** `runs/medium@120`: a run that takes over after 120 hours. */
 async function laterRun(text: string): Promise<{ model: ForecastModel; after: number }> {

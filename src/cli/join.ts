@@ -11,6 +11,7 @@ import { fileSiteStore } from "../federation/protocol/site-store.node.js";
 import { readCredential } from "../federation/transport/credential.node.js";
 import { natsTransport } from "../federation/transport/nats.node.js";
 import { initialParameters } from "../federation/weather/network.js";
+import { saveSite } from "../federation/weather/site-folder.node.js";
 import { parseSharedTask, type SharedTask } from "../federation/weather/task.js";
 import { weatherTrainer } from "../federation/weather/trainer.node.js";
 import type { CommandFactory } from "./commands.js";
@@ -163,8 +164,11 @@ async function takePart(
   const { run, site } = place;
   const folder = flags.out ?? path.join("runs", `${run}-${site}`);
   await mkdir(folder, { recursive: true });
-  const { trainer, close } = await openTrainer(config, flags);
+  const { task, trainer, close } = await openTrainer(config, flags);
   const { samples, variables } = trainer.describe();
+  const { data, only } = flags;
+  const source = { data: path.resolve(data), stations: flags.stations && path.resolve(flags.stations), only };
+  await saveSite(folder, { task, variables, source, members: trainer.members });
   out.say(`site ${site}: ${samples} samples of ${variables.join(", ")}; in run '${run}' as soon as the hub invites it`);
   const transport = await connect(place);
   try {
@@ -187,7 +191,7 @@ async function takePart(
     const { skill, rounds, refusals } = report;
     out.result(
       { run, site, rounds, skill, refusals, folder },
-      `${skillTable(report)}\nmodels: ${folder}/shared.safetensors, ${folder}/personal.safetensors`,
+      `${skillTable(report)}\nmodels: ${folder}/shared.safetensors, ${folder}/personal.safetensors; forecast with 'foehn forecast ${folder}'`,
     );
   } finally {
     await transport.close();

@@ -4,7 +4,7 @@ import type { Dataset } from "../../data/dataset.js";
 import { DataError } from "../../errors.js";
 import { variableNames } from "../../tasks/forecast/features.js";
 import { channelsOf, readSeries, type Series, stepOf } from "../../tasks/series.js";
-import { hasStations, readStations, stationVariables } from "../../tasks/stations.js";
+import { hasStations, readStations, type StationSeries, stationVariables } from "../../tasks/stations.js";
 import { fitMember, type Member } from "./member.js";
 import { withRidge } from "./ridge.js";
 import type { SharedTask } from "./task.js";
@@ -19,8 +19,19 @@ export interface SiteData {
 export async function siteMembers(
   dataset: Dataset,
   task: SharedTask,
-  { only }: { only?: readonly string[] } = {},
+  options: { only?: readonly string[] } = {},
 ): Promise<SiteData> {
+  const { records, variables } = await siteRecords(dataset, task, options);
+  const fitted = records.map(({ station, series }) => fitMember(station, series, task));
+  return { members: withRidge(task, fitted), variables };
+}
+
+/** The records of a dataset's stations, or of its grid, at the task's step, with those of the task's variables that it has. */
+export async function siteRecords(
+  dataset: Dataset,
+  task: SharedTask,
+  { only }: { only?: readonly string[] } = {},
+): Promise<{ records: StationSeries[]; variables: string[] }> {
   dataset = canonical(dataset);
   const stations = hasStations(dataset);
   const channels = stations
@@ -41,8 +52,10 @@ export async function siteMembers(
         .slice(0, 8)
         .join(", ")}${all.length > 8 ? ", ..." : ""}`,
     );
-  const members = kept.map(({ station, series }) => fitMember(station, atStep(series, task, dataset.source), task));
-  return { members: withRidge(task, members), variables: chosen.map(({ variable }) => variable) };
+  return {
+    records: kept.map(({ station, series }) => ({ station, series: atStep(series, task, dataset.source) })),
+    variables: chosen.map(({ variable }) => variable),
+  };
 }
 
 const unitOf = (units: unknown): string => (typeof units === "string" ? units : "");

@@ -1,7 +1,4 @@
-/**
- * A site's training steps and predictions: one graph gives a batch's loss and gradient, another its forecasts. Both are loaded
- * once and fed whatever numbers a round brings.
- */
+/** A site's training steps: one graph gives a batch's loss and gradient. It is loaded once and fed whatever numbers a round brings. */
 import type { Parameters } from "../../engine/parameters.js";
 import type { Runtime } from "../../engine/runtime.js";
 import { FoehnError } from "../../errors.js";
@@ -12,8 +9,8 @@ import type { NdArray } from "../../tensor/ndarray.js";
 import { flatten, type Layout, type Parameters as Shared, unflatten } from "../protocol/parameters.js";
 import { type FlatOptimiser, flatOptimiser, type OptimiserState } from "./flat-optimiser.js";
 import type { Member } from "./member.js";
-import { patchOf, siteNetwork } from "./network.js";
-import { firstGuess, type Pick, sampleFeeds } from "./samples.js";
+import { ofNetwork, patchOf, siteNetwork } from "./network.js";
+import { type Pick, sampleFeeds } from "./samples.js";
 import type { SharedTask } from "./task.js";
 
 /** What a strategy adds to the gradient. */
@@ -33,17 +30,12 @@ export interface Descent {
   parameters(): Parameters;
   /** The gradient of a batch's loss at these numbers, of this site's arrays, and the loss. Throws where one is not finite. */
   gradient(parameters: Shared, picks: readonly Pick[]): Promise<{ loss: number; gradient: Parameters }>;
-  /** z of the forecasts, [variable, latitude, longitude] for each pick. */
-  correct(parameters: Shared, picks: readonly Pick[]): Promise<Float32Array[]>;
   close(): Promise<void>;
 }
 
 /** Samples of a batch: as many as have the task's number of points. */
 export const batchOf = ({ training }: SharedTask, { series }: Member): number =>
   Math.max(1, Math.round(training.batch / (series.latitudes.length * series.longitudes.length)));
-
-/** Numbers of a feature that go through the network at once when it only forecasts. */
-const FORECAST_NUMBERS = 16_000;
 
 export async function createDescent(
   runtime: Runtime,
@@ -53,24 +45,11 @@ export async function createDescent(
 ): Promise<Descent> {
   const { latitudes, longitudes } = member.series;
   const patch = patchOf(task);
-  const cells = variables.length * latitudes.length * longitudes.length;
-  const many = Math.max(8, Math.min(256, Math.floor(FORECAST_NUMBERS / cells)));
   const learner = siteNetwork(task, { variables, latitudes, longitudes, batch: batchOf(task, member) });
-  const forecaster = siteNetwork(task, { variables, latitudes, longitudes, batch: many });
   const layout: Layout = learner.loss.graph.parameters.map(({ name, shape }) => ({ name, shape }));
   const gradientSession = await runtime.load(gradientGraph(learner.loss));
-  const forecastSession = await runtime.load(
-    exportOnnx(forecaster.correction.graph, { outputs: new Map([["correction", forecaster.correction]]) }),
-  );
   const decays = decayed(layout);
-  const own = (shared: Shared): Float32Array => {
-    const lacking = layout.find(({ name }) => !shared.has(name));
-    if (lacking)
-      throw new FoehnError(
-        `the shared model has no array '${lacking.name}', which this site's variables need; the hub's task names other variables or another model`,
-      );
-    return flatten(shared, layout);
-  };
+  const own = (shared: Shared): Float32Array => flatten(ofNetwork(shared, layout), layout);
   const lossAndGradient = async (
     weights: Float32Array,
     picks: readonly Pick[],
@@ -114,26 +93,7 @@ export async function createDescent(
       const { loss, gradient } = await lossAndGradient(own(parameters), picks);
       return { loss, gradient: unflatten(gradient, layout) as Parameters };
     },
-    async correct(parameters, picks) {
-      const numbers = Object.fromEntries(unflatten(own(parameters), layout));
-      const out: Float32Array[] = [];
-      for (let from = 0; from < picks.length; from += many) {
-        const part = picks.slice(from, from + many);
-        // The graph has a fixed batch: the last one is filled up with its own first sample
-        const filled = Array.from({ length: many }, (_, i) => part[i] ?? part[0]);
-        const { correction } = await forecastSession.run({ ...sampleFeeds(task, filled, patch), ...numbers });
-        const data = correction.data as Float32Array;
-        part.forEach((pick, b) => {
-          const guess = firstGuess(task, pick);
-          out.push(data.slice(b * cells, (b + 1) * cells).map((z, p) => z + (guess ? guess[p] : 0)));
-        });
-      }
-      return out;
-    },
-    async close() {
-      await gradientSession.close();
-      await forecastSession.close();
-    },
+    close: () => gradientSession.close(),
   };
 }
 

@@ -22,8 +22,15 @@ export interface FittedMember {
 
 /** A member with what is fitted to all members of its site. */
 export interface Member extends FittedMember {
-  /** What the site's ridge regression adds to damped persistence, [variable, cell], in units of its deviation. */
-  readonly ridge: (start: number, lead: number) => Float32Array;
+  readonly ridge: MemberRidge;
+}
+
+/** The site's ridge regression, leads by their position among the task's. */
+export interface MemberRidge {
+  /** What it adds to damped persistence, [variable, cell], in units of its deviation. */
+  at(start: number, lead: number): Float32Array;
+  /** Its slopes as fitted to the whole training part, one row for each variable. */
+  slopes(lead: number): readonly Float64Array[];
 }
 
 /** A channel with fewer values than this in the training part counts as absent. */
@@ -33,10 +40,7 @@ const FEWEST = 100;
 export function fitMember(name: string, series: Series, task: SharedTask): FittedMember {
   const leads = inSteps(task, "leads");
   const lags = inSteps(task, "lags");
-  const parts = splitParts(series.times.length, {
-    ...task.split,
-    gap: Math.round(gapHours(task) / task.forecast.step),
-  });
+  const parts = partsOf(series.times.length, task);
   const training = onlyPart(series, parts, "train");
   blankRare(series, training);
   const normaliser = fitNormaliser(training, {
@@ -46,10 +50,7 @@ export function fitMember(name: string, series: Series, task: SharedTask): Fitte
     firstGuess: "damped-anomaly",
     missing: "skip",
   });
-  const size = stateSize(series);
-  const departures = new Float32Array(series.values.length);
-  series.times.forEach((time, t) => departures.set(departure(normaliser, stateAt(series, t), time), t * size));
-
+  const departures = departuresOf(series, normaliser);
   const present = series.times.map((_, t) => (stateAt(series, t).some((v) => v === v) ? 1 : 0));
   const earliest = Math.max(0, ...lags);
   const starts = Object.fromEntries(
@@ -59,6 +60,18 @@ export function fitMember(name: string, series: Series, task: SharedTask): Fitte
     ]),
   ) as Record<Part, Int32Array[]>;
   return { name, series, normaliser, parts, departures, starts };
+}
+
+/** The part of each of a record's times. */
+export const partsOf = (count: number, task: SharedTask): Parts =>
+  splitParts(count, { ...task.split, gap: Math.round(gapHours(task) / task.forecast.step) });
+
+/** Departures from climatology of a whole record, in units of their deviation. */
+export function departuresOf(series: Series, normaliser: Normaliser): Float32Array {
+  const out = new Float32Array(series.values.length);
+  const size = stateSize(series);
+  series.times.forEach((time, t) => out.set(departure(normaliser, stateAt(series, t), time), t * size));
+  return out;
 }
 
 /** The times of one part as a series. */

@@ -3,13 +3,14 @@
  * what they belong to, so the graph of any site holds a part of the shared model, and `initialParameters` holds all of it.
  */
 import { initialise, type Parameters, type Scope, scope } from "../../engine/parameters.js";
-import { UsageError } from "../../errors.js";
+import { FoehnError, UsageError } from "../../errors.js";
 import { Graph, type Tensor } from "../../graph/graph.js";
 import { mul, reduceMean, square, sub } from "../../graph/ops.js";
 import { resolveModel } from "../../models/index.js";
 import { patchGrid } from "../../models/patches.js";
 import { FEATURES } from "../../models/position.js";
 import { CONDITION, isGlobal } from "../../tasks/forecast/features.js";
+import type { Layout, Parameters as Shared } from "../protocol/parameters.js";
 import { mapsFed } from "./samples.js";
 import type { SharedTask } from "./task.js";
 
@@ -68,6 +69,20 @@ export function siteNetwork(task: SharedTask, { variables, latitudes, longitudes
   const error = sub(correction, graph.input("truth", "float32", shape));
   const loss = reduceMean(mul(graph.input("weight", "float32", shape), square(error)));
   return { parameters, correction, loss };
+}
+
+/** The arrays of the shared model that a site's graph has. Throws where one is lacking. */
+export function ofNetwork(shared: Shared, layout: Layout): Shared {
+  return new Map(
+    layout.map(({ name }) => {
+      const array = shared.get(name);
+      if (!array)
+        throw new FoehnError(
+          `the shared model has no array '${name}', which this site's variables need; the hub's task names other variables or another model`,
+        );
+      return [name, array];
+    }),
+  );
 }
 
 /** The whole shared model at its start: the arrays of every variable of the vocabulary. The same seed gives the same numbers. */

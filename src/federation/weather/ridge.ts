@@ -8,6 +8,7 @@
  */
 import { CholeskyDecomposition, Matrix } from "ml-matrix";
 import { CONDITION } from "../../tasks/forecast/features.js";
+import { dots } from "../../tasks/baselines/dense.js";
 import type { FittedMember, Member } from "./member.js";
 import { mapsPerVariable, type Pick, type Sample, sampleOf } from "./samples.js";
 import { PARTS } from "./split.js";
@@ -18,49 +19,54 @@ const STRENGTHS = [1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1, 10];
 /** Points that a fit and its validation are made from, at most about. */
 const MOST_POINTS = { train: 20_000, validation: 5000 } as const;
 
-/** B for each variable: from the whole training part, and from it without each fold. */
+/**
+ * B for each variable: from the whole training part, and from it without each fold. From a start of the training part the
+ * regression is that of the fit which has not seen the start's fold: what a network learns to add must be what is missing on
+ * days that the line has not seen (stacked generalisation, Wolpert 1992).
+ */
 interface Fit {
   readonly whole: Float64Array[];
   readonly without: readonly Float64Array[][];
 }
 
-/** The members of one site with the ridge regression of them all. */
+/** The members of one site with the ridge regression of them all. Each lead is fitted when it is first asked for. */
 export function withRidge(task: SharedTask, fitted: readonly FittedMember[]): Member[] {
-  const members: Member[] = fitted.map((member, m) => ({
+  const fits = new Map<number, Fit>();
+  const fitOf = (lead: number): Fit => {
+    const known = fits.get(lead) ?? fit(task, fitted, lead);
+    fits.set(lead, known);
+    return known;
+  };
+  return fitted.map((member) => ({
     ...member,
-    ridge: (start, lead) => ridge({ member: members[m], start, lead }),
+    ridge: {
+      slopes: (lead) => fitOf(lead).whole,
+      at(start, lead) {
+        const pick = { member, start, lead };
+        const seen = member.parts[start] === PARTS.indexOf("train");
+        return forecastOf(task, pick, seen ? fitOf(lead).without[foldOf(pick)] : fitOf(lead).whole);
+      },
+    },
   }));
-  const ridge = siteRidge(task, members);
-  return members;
 }
 
-/**
- * Ridge regression of a site's members, each lead fitted when it is first asked for. From a start of the training part it is
- * that of a fit which has not seen the start's fold: what a network learns to add must be what is missing on days that the line
- * has not seen (stacked generalisation, Wolpert 1992).
- */
-function siteRidge(task: SharedTask, members: readonly Member[]): (pick: Pick) => Float32Array {
-  const fits = new Map<number, Fit>();
-  return (pick) => {
-    const fitted = fits.get(pick.lead) ?? fit(task, members, pick.lead);
-    fits.set(pick.lead, fitted);
-    const seen = pick.member.parts[pick.start] === PARTS.indexOf("train");
-    const slopes = seen ? fitted.without[foldOf(pick)] : fitted.whole;
-    const points = pointsOf(task, pick);
-    const out = new Float32Array(slopes.length * points.cells);
-    for (let cell = 0; cell < points.cells; cell++) {
-      const x = points.at(cell);
-      slopes.forEach((slope, c) => (out[c * points.cells + cell] = product(slope, x)));
-    }
-    return out;
-  };
+/** Slopes applied to a sample: z of a forecast, [variable, cell]. */
+export function forecastOf(task: SharedTask, pick: Pick<FittedMember>, slopes: readonly Float64Array[]): Float32Array {
+  const points = pointsOf(task, pick);
+  const out = new Float32Array(slopes.length * points.cells);
+  for (let cell = 0; cell < points.cells; cell++) {
+    const x = points.at(cell);
+    slopes.forEach((slope, c) => (out[c * points.cells + cell] = product(slope, x)));
+  }
+  return out;
 }
 
 /** Folds, and stretches of the record that they take turns in, so that each has all seasons. */
 const FOLDS = 4;
 const STRETCHES = 12;
 
-const foldOf = ({ member, start }: Pick): number => Math.floor((start * STRETCHES) / member.parts.length) % FOLDS;
+const foldOf = ({ member, start }: Pick<FittedMember>): number =>
+  Math.floor((start * STRETCHES) / member.parts.length) % FOLDS;
 
 function product(slope: Float64Array, x: Float64Array): number {
   let sum = 0;
@@ -68,10 +74,16 @@ function product(slope: Float64Array, x: Float64Array): number {
   return sum;
 }
 
+const cellsOf = ({ member: { series } }: Pick<FittedMember>): number =>
+  series.latitudes.length * series.longitudes.length;
+
 /** The numbers x of each cell of a sample. */
-function pointsOf(task: SharedTask, pick: Pick): { sample: Sample; cells: number; at: (cell: number) => Float64Array } {
+function pointsOf(
+  task: SharedTask,
+  pick: Pick<FittedMember>,
+): { sample: Sample; cells: number; at: (cell: number) => Float64Array } {
   const { series } = pick.member;
-  const cells = series.latitudes.length * series.longitudes.length;
+  const cells = cellsOf(pick);
   const rows = mapsPerVariable(task) * series.channels.length;
   const sample = sampleOf(task, pick);
   const x = new Float64Array(rows + CONDITION);
@@ -86,73 +98,62 @@ function pointsOf(task: SharedTask, pick: Pick): { sample: Sample; cells: number
   };
 }
 
-/** X X^T, X z and z^2 of one variable over the points of a part of the record where the truth is there. */
+/** X X^T [number, number], X z and z^2 of one variable over the points of some samples where the truth is there. */
 interface Products {
-  readonly xx: Float64Array[];
+  readonly xx: Float64Array;
   readonly xz: Float64Array;
-  zz: number;
-  n: number;
+  readonly zz: number;
+  readonly n: number;
 }
 
 /** Products of samples, for each variable. */
-function productsOf(task: SharedTask, picks: readonly Pick[], channels: number): Products[] {
+function productsOf(task: SharedTask, picks: readonly Pick<FittedMember>[], channels: number): Products[] {
+  const cells = picks.length > 0 ? cellsOf(picks[0]) : 0;
   const width = mapsPerVariable(task) * channels + CONDITION;
-  const products = Array.from({ length: channels }, () => nothing(width));
-  for (const pick of picks) {
-    const { sample, cells, at } = pointsOf(task, pick);
-    for (let cell = 0; cell < cells; cell++) {
-      const x = at(cell);
-      products.forEach((p, c) => {
-        if (sample.weight[c * cells + cell] > 0) add(p, x, sample.truth[c * cells + cell]);
-      });
+  const columns = (count: number) => Array.from({ length: count }, () => new Float32Array(picks.length * cells));
+  const [xs, zs, there] = [columns(width), columns(channels), columns(channels)];
+  picks.forEach((pick, k) => {
+    const { sample, at } = pointsOf(task, pick);
+    for (let cell = 0, i = k * cells; cell < cells; cell++, i++) {
+      at(cell).forEach((v, r) => (xs[r][i] = v));
+      for (let c = 0; c < channels; c++) {
+        zs[c][i] = sample.truth[c * cells + cell];
+        there[c][i] = sample.weight[c * cells + cell] > 0 ? 1 : 0;
+      }
     }
-  }
-  return products;
+  });
+  const every = dots(xs, xs);
+  return zs.map((z, c) => {
+    const n = there[c].reduce((sum, v) => sum + v, 0);
+    // A missing truth is zero: only the product of the numbers themselves must be taken anew without it
+    const xx = n === z.length ? every : dots(seenOnly(xs, there[c]), xs);
+    return { xx, xz: dots(xs, [z]), zz: dots([z], [z])[0], n };
+  });
 }
 
-const nothing = (width: number): Products => ({
-  xx: Array.from({ length: width }, () => new Float64Array(width)),
-  xz: new Float64Array(width),
-  zz: 0,
-  n: 0,
-});
+const seenOnly = (xs: readonly Float32Array[], there: Float32Array): Float32Array[] =>
+  xs.map((x) => x.map((v, i) => v * there[i]));
 
 /** Products of several sets of samples together. */
-function summed(sets: readonly Products[]): Products {
-  const sum = nothing(sets[0].xz.length);
-  for (const { xx, xz, zz, n } of sets) {
-    xx.forEach((row, i) => row.forEach((v, j) => (sum.xx[i][j] += v)));
-    xz.forEach((v, i) => (sum.xz[i] += v));
-    sum.zz += zz;
-    sum.n += n;
-  }
-  return sum;
-}
-
-function add(products: Products, x: Float64Array, z: number): void {
-  const { xx, xz } = products;
-  for (let i = 0; i < x.length; i++) {
-    const [row, xi] = [xx[i], x[i]];
-    if (xi === 0) continue;
-    for (let j = 0; j < x.length; j++) row[j] += xi * x[j];
-    xz[i] += xi * z;
-  }
-  products.zz += z * z;
-  products.n++;
-}
+const summed = (sets: readonly Products[]): Products => ({
+  xx: sets[0].xx.map((_, i) => sets.reduce((sum, { xx }) => sum + xx[i], 0)),
+  xz: sets[0].xz.map((_, i) => sets.reduce((sum, { xz }) => sum + xz[i], 0)),
+  zz: sets.reduce((sum, { zz }) => sum + zz, 0),
+  n: sets.reduce((sum, { n }) => sum + n, 0),
+});
 
 /** The starts of a part, evenly thinned to the points that a fit is made from. */
-function thinned(members: readonly Member[], lead: number, part: keyof typeof MOST_POINTS): Pick[] {
+function thinned(members: readonly FittedMember[], lead: number, part: keyof typeof MOST_POINTS): Pick<FittedMember>[] {
   const { latitudes, longitudes } = members[0].series;
   const all = members.flatMap((member) =>
-    Array.from(member.starts[part][lead], (start): Pick => ({ member, start, lead })),
+    Array.from(member.starts[part][lead], (start): Pick<FittedMember> => ({ member, start, lead })),
   );
   const every = Math.ceil((all.length * latitudes.length * longitudes.length) / MOST_POINTS[part]);
   return all.filter((_, k) => k % every === 0);
 }
 
 /** The fits of one lead: the strength is chosen once, for the whole training part. */
-function fit(task: SharedTask, members: readonly Member[], lead: number): Fit {
+function fit(task: SharedTask, members: readonly FittedMember[], lead: number): Fit {
   const channels = members[0].series.channels.length;
   const held = productsOf(task, thinned(members, lead, "validation"), channels);
   const seen = thinned(members, lead, "train");
@@ -178,19 +179,21 @@ function fit(task: SharedTask, members: readonly Member[], lead: number): Fit {
 }
 
 function solved({ xx, xz, n }: Products, strength: number): Float64Array {
-  if (n === 0) return new Float64Array(xz.length);
-  const left = new Matrix(xx); // a copy
-  const ridge = (strength * left.trace()) / xz.length;
-  for (let i = 0; i < xz.length; i++) left.set(i, i, left.get(i, i) + ridge);
+  const width = xz.length;
+  if (n === 0) return new Float64Array(width);
+  const left = Matrix.from1DArray(width, width, xx);
+  const ridge = (strength * left.trace()) / width;
+  for (let i = 0; i < width; i++) left.set(i, i, left.get(i, i) + ridge);
   return Float64Array.from(new CholeskyDecomposition(left).solve(Matrix.columnVector(xz)).getColumn(0));
 }
 
 /** sum (B x - z)^2 from the products: B X X^T B^T - 2 B X z + z^2. */
 function squaredError(slope: Float64Array, { xx, xz, zz }: Products): number {
+  const width = slope.length;
   let error = zz;
-  slope.forEach((b, i) => {
-    error -= 2 * b * xz[i];
-    for (let j = 0; j < slope.length; j++) error += b * slope[j] * xx[i][j];
-  });
+  for (let i = 0; i < width; i++) {
+    error -= 2 * slope[i] * xz[i];
+    for (let j = 0; j < width; j++) error += slope[i] * slope[j] * xx[i * width + j];
+  }
   return error;
 }

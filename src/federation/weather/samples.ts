@@ -14,7 +14,7 @@ import { placeFeatures, FEATURES, patchCentres } from "../../models/position.js"
 import { patchGrid } from "../../models/patches.js";
 import { CONDITION, jumpArrays } from "../../tasks/forecast/features.js";
 import { float32 } from "../../tensor/ndarray.js";
-import type { Member } from "./member.js";
+import type { FittedMember, Member } from "./member.js";
 import { inSteps, type SharedTask } from "./task.js";
 
 /** Maps that each variable has in a sample. */
@@ -27,10 +27,10 @@ export const mapsFed = (task: SharedTask): number =>
 
 /** What is added to the network's output to make it z, [variable, cell]; undefined where that is nothing. */
 export const firstGuess = (task: SharedTask, { member, start, lead }: Pick): Float32Array | undefined =>
-  task.forecast.firstGuess === "ridge" ? member.ridge(start, lead) : undefined;
+  task.forecast.firstGuess === "ridge" ? member.ridge.at(start, lead) : undefined;
 
-export interface Pick {
-  readonly member: Member;
+export interface Pick<M extends FittedMember = Member> {
+  readonly member: M;
   readonly start: number;
   /** Position of the lead among the task's. */
   readonly lead: number;
@@ -56,9 +56,9 @@ interface Kept {
   count: number;
 }
 const BLOCK = 512;
-const kept = new WeakMap<Member, Kept>();
+const kept = new WeakMap<FittedMember, Kept>();
 
-export function sampleOf(task: SharedTask, pick: Pick): Sample {
+export function sampleOf(task: SharedTask, pick: Pick<FittedMember>): Sample {
   const { member, start, lead } = pick;
   if (mapsPerVariable(task) * member.normaliser.anomaly.length > KEPT_NUMBERS) return makeSample(task, pick);
   const leads = task.forecast.leads.length;
@@ -83,7 +83,7 @@ export function sampleOf(task: SharedTask, pick: Pick): Sample {
   return { fields, condition, truth, weight };
 }
 
-function makeSample(task: SharedTask, { member, start, lead: chosen }: Pick): Sample {
+function makeSample(task: SharedTask, { member, start, lead: chosen }: Pick<FittedMember>): Sample {
   const { normaliser: n, departures } = member;
   const size = n.anomaly.length;
   const lead = inSteps(task, "leads")[chosen];
@@ -190,10 +190,10 @@ interface Fixed {
   readonly deviation: Float32Array;
   readonly amplitude: Float32Array;
 }
-const fixedOf = new WeakMap<Member, Fixed>();
+const fixedOf = new WeakMap<FittedMember, Fixed>();
 
 /** s / spread; log of the deviation over its mean on the grid; the daily cycle's size in units of the deviation. */
-function fixedMaps(member: Member): Fixed {
+function fixedMaps(member: FittedMember): Fixed {
   const known = fixedOf.get(member);
   if (known) return known;
   const { anomaly, spread, climatology, channels } = member.normaliser;
@@ -215,10 +215,10 @@ function fixedMaps(member: Member): Fixed {
   return fixed;
 }
 
-const areasOf = new WeakMap<Member, Float32Array>();
+const areasOf = new WeakMap<FittedMember, Float32Array>();
 
 /** Exact area weights of every channel's cells, their mean one. */
-export function areaWeights(member: Member): Float32Array {
+export function areaWeights(member: FittedMember): Float32Array {
   const known = areasOf.get(member);
   if (known) return known;
   const { latitudes, longitudes, channels } = member.series;

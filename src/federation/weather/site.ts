@@ -12,6 +12,7 @@ import { flatten, type Layout, layoutLength, layoutOf, type Parameters, unflatte
 import type { Budget, LocalTrainer, Trained, TrainingTask } from "../protocol/trainer.js";
 import { annealed } from "../strategy/schedule.js";
 import { batchOf, createDescent } from "./descent.js";
+import { createForecaster } from "./forecaster.js";
 import type { Member } from "./member.js";
 import { personalise } from "./own.js";
 import type { Pick } from "./samples.js";
@@ -61,6 +62,7 @@ export async function createWeatherSite(options: {
   const count = (part: Part) => members.reduce((s, m) => s + m.starts[part][0].length, 0);
   refuseEmpty({ train: count("train"), validation: count("validation"), test: count("test") }, source);
   const descent = await createDescent(runtime, task, variables, members[0]);
+  const forecaster = await createForecaster(runtime, task, variables, members[0]);
   const pick = picker(members);
   const batch = (rng: Random): Pick[] => Array.from({ length: batchOf(task, members[0]) }, () => pick(rng));
 
@@ -71,7 +73,7 @@ export async function createWeatherSite(options: {
     const from = starts(part, most);
     const corrections =
       name === "ridge" && !known.has(key)
-        ? scoredPicks(members, task, from).map(({ member, start, lead }) => member.ridge(start, lead))
+        ? scoredPicks(members, task, from).map(({ member, start, lead }) => member.ridge.at(start, lead))
         : undefined;
     const made = known.get(key) ?? errorsOf(task, members, variables, from, name, corrections);
     known.set(key, made);
@@ -79,7 +81,7 @@ export async function createWeatherSite(options: {
   };
   const errors: WeatherSite["errors"] = async (params, part, most = task.evaluationStarts) => {
     const from = starts(part, most);
-    const corrections = await descent.correct(params, scoredPicks(members, task, from));
+    const corrections = await forecaster.correct(params, scoredPicks(members, task, from));
     return errorsOf(task, members, variables, from, "model", corrections);
   };
 
@@ -183,7 +185,10 @@ export async function createWeatherSite(options: {
         { resamples: 200 },
       );
     },
-    close: () => descent.close(),
+    async close() {
+      await descent.close();
+      await forecaster.close();
+    },
   };
   return site;
 }

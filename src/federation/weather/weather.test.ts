@@ -447,7 +447,7 @@ describe("the site's ridge regression as first guess", () => {
     let [against, power] = [0, 0];
     for (const start of member.starts.train[0]) {
       const sample = sampleOf(ridged, { member, start, lead: 0 });
-      const guess = member.ridge(start, 0);
+      const guess = member.ridge.at(start, 0);
       for (let p = 0; p < size; p++) {
         against += sample.truth[p] * guess[p];
         power += guess[p] * guess[p];

@@ -47,12 +47,15 @@ export interface ForecastLayout {
   readonly template: Template;
   readonly variables: readonly ForecastVariable[];
   /** Coordinates with their values. */
-  readonly coordinates: ReadonlyMap<string, NdArray>;
+  readonly coordinates: ReadonlyMap<string, NdArray | readonly string[]>;
 }
+
+/** Where forecasts are: a grid, or stations, whose latitudes and longitudes are one each. */
+export type ForecastPlaces = Pick<Normaliser, "latitudes" | "longitudes"> & { readonly stations?: readonly string[] };
 
 /** The whole of a forecast file before its fields are known. Leads in hours. */
 export function forecastLayout(
-  n: Pick<Normaliser, "channels" | "units" | "latitudes" | "longitudes" | "calendar">,
+  n: Pick<Normaliser, "channels" | "units" | "calendar"> & ForecastPlaces,
   times: readonly number[],
   leadHours: readonly number[],
   attrs: Attributes,
@@ -64,10 +67,11 @@ export function forecastLayout(
     shape: [values.length],
     data: Float64Array.from(values),
   });
-  const coordinates = new Map<string, NdArray>([
+  const coordinates = new Map<string, NdArray | readonly string[]>([
     ["time", axis(encodeTimes(times, TIME_UNITS, n.calendar))],
     ["prediction_timedelta", axis(leadHours)],
     ...(levels.length > 0 ? [["level", axis(levels)] as const] : []),
+    ...(n.stations ? [["station", n.stations] as const] : []),
     ["latitude", axis(n.latitudes)],
     ["longitude", axis(n.longitudes)],
   ]);
@@ -75,23 +79,34 @@ export function forecastLayout(
     time: { standard_name: "forecast_reference_time", units: TIME_UNITS, calendar: n.calendar },
     prediction_timedelta: { standard_name: "forecast_period", long_name: "lead time", units: "hours" },
     level: { standard_name: "air_pressure", units: "hPa", positive: "down" },
+    station: { cf_role: "timeseries_id" },
     latitude: { standard_name: "latitude", units: "degrees_north" },
     longitude: { standard_name: "longitude", units: "degrees_east" },
   };
-  const entries: [string, TemplateVariable][] = [...coordinates.keys()].map((name) => [
+  const places = n.stations ? ["station"] : ["latitude", "longitude"];
+  const entries: [string, TemplateVariable][] = [...coordinates].map(([name, values]) => [
     name,
-    { dims: [name], dtype: "float64", attrs: coordinateAttrs[name] },
+    {
+      dims: n.stations && (name === "latitude" || name === "longitude") ? ["station"] : [name],
+      dtype: "data" in values ? "float64" : "string",
+      attrs: coordinateAttrs[name],
+    },
   ]);
   for (const v of variables)
     entries.push([
       v.name,
       {
-        dims: ["time", "prediction_timedelta", ...(v.levels.length > 0 ? ["level"] : []), "latitude", "longitude"],
+        dims: ["time", "prediction_timedelta", ...(v.levels.length > 0 ? ["level"] : []), ...places],
         dtype: "float32",
         attrs: v.attrs,
       },
     ]);
-  const dims = Object.fromEntries([...coordinates].map(([name, { shape }]) => [name, shape[0]]));
+  const lengths = Object.fromEntries(
+    [...coordinates].map(([name, values]) => [name, "data" in values ? values.shape[0] : values.length]),
+  );
+  const dims = Object.fromEntries(
+    Object.entries(lengths).filter(([name]) => places.includes(name) || !["latitude", "longitude"].includes(name)),
+  );
   return {
     template: { dims, variables: Object.fromEntries(entries), attrs: { Conventions: "CF-1.11", ...attrs } },
     variables,
@@ -99,31 +114,26 @@ export function forecastLayout(
   };
 }
 
-/** One state as the pieces that a writer takes: [latitude, longitude] or [level, latitude, longitude] for each variable. */
+/** One state, [channel, place], as the pieces that a writer takes: [place] or [level, place] for each variable. */
 export function piecesOf(
   layout: ForecastLayout,
   state: Float32Array,
   at: { time: number; lead: number },
 ): { name: string; selection: Selection; values: NdArray }[] {
-  const { latitude, longitude } = layout.template.dims;
-  const cells = latitude * longitude;
-  const levels = layout.coordinates.get("level")?.data as Float64Array | undefined;
+  const { dims } = layout.template;
+  const places = "station" in dims ? [dims["station"]] : [dims["latitude"], dims["longitude"]];
+  const cells = places.reduce((a, b) => a * b);
+  const levels = dims["level"] ? ((layout.coordinates.get("level") as NdArray).data as Float64Array) : undefined;
   return layout.variables.map((v) => {
     const selection = { time: at.time, prediction_timedelta: at.lead };
-    if (v.levels.length === 0)
-      return {
-        name: v.name,
-        selection,
-        values: float32([latitude, longitude], state.subarray(v.channels[0] * cells, (v.channels[0] + 1) * cells)),
-      };
+    const field = (channel: number) => state.subarray(channel * cells, (channel + 1) * cells);
+    if (v.levels.length === 0) return { name: v.name, selection, values: float32(places, field(v.channels[0])) };
     const out = new Float32Array(levels!.length * cells).fill(NaN); // a level that this variable does not have is missing
-    v.levels.forEach((level, i) =>
-      out.set(state.subarray(v.channels[i] * cells, (v.channels[i] + 1) * cells), levels!.indexOf(level) * cells),
-    );
+    v.levels.forEach((level, i) => out.set(field(v.channels[i]), levels!.indexOf(level) * cells));
     return {
       name: v.name,
       selection,
-      values: { dtype: "float32", shape: [levels!.length, latitude, longitude], data: out },
+      values: { dtype: "float32", shape: [levels!.length, ...places], data: out },
     };
   });
 }

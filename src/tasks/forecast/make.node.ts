@@ -1,9 +1,5 @@
 /** The three steps of the forecasting story as functions: train a run, forecast with it, and write the forecast. */
-import path from "node:path";
-import { openDataset } from "../../data/open.node.js";
 import type { Dataset } from "../../data/dataset.js";
-import { createZarr } from "../../data/write-zarr.node.js";
-import { writeNetcdf } from "../../data/write-netcdf.node.js";
 import { formatTime } from "../../earth/time.js";
 import type { Runtime } from "../../engine/runtime.js";
 import { DataError, UsageError } from "../../errors.js";
@@ -15,7 +11,8 @@ import { cascade, checkStages, type Stage } from "./cascade.js";
 import { type CalibrationFit, fitCalibration } from "./calibration.js";
 import { forecastCard } from "./card.js";
 import type { ForecastConfig } from "./config.js";
-import { forecastLayout, piecesOf } from "./layout.js";
+import { createForecastFile } from "./forecast-file.node.js";
+import { forecastLayout } from "./layout.js";
 import { reaches } from "./leads.js";
 import type { Normaliser } from "./normaliser.js";
 import { resolvePeriods, startsIn } from "./periods.js";
@@ -151,8 +148,6 @@ export async function writeForecast(
       `the longest lead is ${options.maxLead} h, but the model's step is ${hours} h; ask for at least that`,
     );
 
-  const netcdf = out.endsWith(".nc");
-  const target = netcdf ? `${out}.zarr` : out;
   const layout = forecastLayout(
     normaliser,
     starts.map((i) => series.times[i]),
@@ -166,20 +161,17 @@ export async function writeForecast(
     },
   );
   const views = models.map(({ model }) => departuresOf(model.normaliser, series));
-  const writer = await createZarr(target, layout.template);
+  const writer = await createForecastFile(out, layout);
   const stages: Stage[] = [];
   try {
     for (const stage of models) stages.push({ ...stage, predictor: await createPredictor(runtime, stage.model) });
-    for (const [name, values] of layout.coordinates) await writer.write(name, {}, values);
     const block = 64;
     for (let from = 0; from < starts.length; from += block) {
       const part = starts.slice(from, from + block);
       let lead = 0;
       const begin = models.map(({ model }, k) => part.map((i) => views[k].start(i, pastOf(model.config))));
       for await (const { states } of cascade(stages, begin, leads)) {
-        for (const [k, state] of states.entries())
-          for (const { name, selection, values } of piecesOf(layout, state, { time: from + k, lead }))
-            await writer.write(name, selection, values);
+        for (const [k, state] of states.entries()) await writer.write(state, { time: from + k, lead });
         lead++;
         onProgress?.(from * leads.length + lead * part.length, starts.length * leads.length);
       }
@@ -191,19 +183,7 @@ export async function writeForecast(
   } finally {
     for (const { predictor } of stages) await predictor.close();
   }
-  if (netcdf) await toNetcdf(target, out);
   return { starts: starts.length, leads: leads.map((l) => l * hours) };
-}
-
-async function toNetcdf(store: string, out: string): Promise<void> {
-  const { rm } = await import("node:fs/promises");
-  const whole = await openDataset(store, { names: "original" });
-  try {
-    await writeNetcdf(whole, out);
-  } finally {
-    await whole.close();
-    await rm(path.resolve(store), { recursive: true, force: true });
-  }
 }
 
 function chosenStarts(series: Series, { model, then = [], starts, everyStart }: ForecastOptions): number[] {

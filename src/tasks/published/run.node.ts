@@ -5,13 +5,13 @@ import path from "node:path";
 import { canonical, readTimes } from "../../data/coords.js";
 import type { Dataset } from "../../data/dataset.js";
 import { parseNpy } from "../../data/npy.js";
-import { createZarr } from "../../data/write-zarr.node.js";
 import { formatTime } from "../../earth/time.js";
 import { quantity } from "../../earth/variables.js";
 import type { Runtime, Session } from "../../engine/runtime.js";
 import { DataError, UsageError } from "../../errors.js";
 import { toNumbers } from "../../tensor/ndarray.js";
-import { forecastLayout, piecesOf } from "../forecast/layout.js";
+import { createForecastFile } from "../forecast/forecast-file.node.js";
+import { forecastLayout } from "../forecast/layout.js";
 import type { PublishedGrid, PublishedModel } from "./contract.js";
 import { publishedGrid, stateReader } from "./states.js";
 
@@ -64,9 +64,8 @@ export async function writePublishedForecast(
         licence: model.licence,
       },
     );
-    const writer = await createZarr(out, layout.template);
+    const file = await createForecastFile(out, layout);
     try {
-      for (const [name, values] of layout.coordinates) await writer.write(name, {}, values);
       for (const [k, index] of chosen.entries()) {
         const states = [];
         for (let back = model.history - 1; back >= 0; back--)
@@ -75,14 +74,13 @@ export async function writePublishedForecast(
         for await (const { lead, state } of run) {
           const cells = grid.latitudes * grid.longitudes;
           const inUnits = state.map((v, p) => v / (model.scale[model.channels[Math.floor(p / cells)]] ?? 1));
-          for (const { name, selection, values } of piecesOf(layout, inUnits, { time: k, lead: lead / 6 - 1 }))
-            await writer.write(name, selection, values);
+          await file.write(inUnits, { time: k, lead: lead / 6 - 1 });
           onProgress?.(k * leads.length + lead / 6, chosen.length * leads.length);
         }
       }
-      await writer.close();
+      await file.close();
     } catch (error) {
-      await writer.abort();
+      await file.abort();
       throw error;
     }
     return { starts: chosen.length, zeros: reader.zeros };
