@@ -4,13 +4,13 @@ import { UsageError } from "../errors.js";
 import { openRuntime } from "../engine/runtime.node.js";
 import type { RunConfig } from "../federation/protocol/config.js";
 import { coordinate, type HubOptions, type RunModels } from "../federation/protocol/hub.js";
-import { runSite, type SiteReport } from "../federation/protocol/site.js";
+import { runSite } from "../federation/protocol/site.js";
 import { localBus } from "../federation/transport/local.js";
 import type { SharedTask } from "../federation/weather/task.js";
+import { saveSite, saveSiteModels } from "../federation/weather/site-folder.node.js";
 import type { WeatherSite } from "../federation/weather/site.js";
 import { weatherTrainer } from "../federation/weather/trainer.node.js";
 import type { HubFlags } from "./hub.js";
-import { writeModel } from "./hub-live.js";
 import { skillTable } from "./join-output.js";
 import type { Output } from "./output.js";
 
@@ -23,7 +23,7 @@ export function siteSpec(text: string): { name: string; data: string; only?: str
   return { name: text.slice(0, equals), data, ...(stations ? { only: stations.split(",") } : {}) };
 }
 
-/** Trains all sites together in this process; writes each site's personal model. */
+/** Trains all sites together in this process; leaves each site's folder in `sites/NAME`. */
 export async function simulateSites(options: {
   readonly config: RunConfig;
   readonly task: SharedTask;
@@ -68,8 +68,15 @@ export async function simulateSites(options: {
     const running = coordinate({ ...hub, signal, config: { ...config, schedule }, transport: bus.connect() });
     try {
       const models = await Promise.race([running, failure]);
-      const reports = (await settled).flatMap((s) => (s.status === "fulfilled" ? [s.value] : []));
-      await keep(reports, folder, out);
+      for (const [i, result] of (await settled).entries()) {
+        if (result.status !== "fulfilled") continue;
+        out.say(skillTable(result.value));
+        const { name, data, only } = specs[i];
+        const { variables, members } = trainers[i];
+        const kept = path.join(folder, "sites", name);
+        await saveSite(kept, { task, variables, members, source: { data, only, stations: flags.stations } });
+        await saveSiteModels(kept, result.value.models);
+      }
       return models;
     } finally {
       stop.abort(new UsageError("the simulation has ended"));
@@ -78,12 +85,5 @@ export async function simulateSites(options: {
   } finally {
     for (const trainer of trainers) await trainer.close();
     await runtime.close();
-  }
-}
-
-async function keep(reports: readonly SiteReport[], folder: string, out: Output): Promise<void> {
-  for (const report of reports) {
-    out.say(skillTable(report));
-    await writeModel(path.join(folder, "sites", `${report.site}.safetensors`), report.models.personal);
   }
 }

@@ -85,7 +85,15 @@ describe("in one process", () => {
     );
     const { tensors } = decodeSafetensors(await readFile(at("local", "model.safetensors")), "model");
     expect([...tensors.keys()].some((name) => name.includes("wdsp"))).toBe(true);
-    await stat(at("local", "sites", "birch.safetensors"));
+
+    const kept = at("local", "sites", "birch");
+    const made = await foehn("forecast", kept, "--from", "test", "--every", "6", "--out", at("birch.zarr"), "--json");
+    expect(made.code, made.stderr).toBe(0);
+    expect(JSON.parse(made.stdout)).toMatchObject({ leads: [1, 6] });
+    const verified = await foehn("verify", at("birch.zarr"), "--truth", at("birch.csv"), "--out", at("v"), "--json");
+    expect(verified.code, verified.stderr).toBe(0);
+    const odd = await foehn("forecast", kept, "--lead-step", "1", "--out", at("odd.zarr"));
+    expect([odd.code, odd.stderr]).toEqual([2, expect.stringMatching(/leads of its run alone; leave out/)]);
   });
 
   it.each<[string, string[], RegExp, number]>([

@@ -11,11 +11,10 @@ import { fileSiteStore } from "../federation/protocol/site-store.node.js";
 import { readCredential } from "../federation/transport/credential.node.js";
 import { natsTransport } from "../federation/transport/nats.node.js";
 import { initialParameters } from "../federation/weather/network.js";
-import { saveSite } from "../federation/weather/site-folder.node.js";
+import { saveSite, saveSiteModels } from "../federation/weather/site-folder.node.js";
 import { parseSharedTask, type SharedTask } from "../federation/weather/task.js";
 import { weatherTrainer } from "../federation/weather/trainer.node.js";
 import type { CommandFactory } from "./commands.js";
-import { writeModel } from "./hub-live.js";
 import { roundLine, skillTable } from "./join-output.js";
 import { commandWith, list, numeric, readYaml } from "./options.js";
 import { type Output, output } from "./output.js";
@@ -167,7 +166,7 @@ async function takePart(
   const { task, trainer, close } = await openTrainer(config, flags);
   const { samples, variables } = trainer.describe();
   const { data, only } = flags;
-  const source = { data: path.resolve(data), stations: flags.stations && path.resolve(flags.stations), only };
+  const source = { data, stations: flags.stations, only };
   await saveSite(folder, { task, variables, source, members: trainer.members });
   out.say(`site ${site}: ${samples} samples of ${variables.join(", ")}; in run '${run}' as soon as the hub invites it`);
   const transport = await connect(place);
@@ -186,8 +185,7 @@ async function takePart(
       },
       onRefusal: (reason) => out.say(`the hub refused: ${reason}`),
     });
-    await writeModel(path.join(folder, "shared.safetensors"), report.models.together);
-    await writeModel(path.join(folder, "personal.safetensors"), report.models.personal);
+    await saveSiteModels(folder, report.models);
     const { skill, rounds, refusals } = report;
     out.result(
       { run, site, rounds, skill, refusals, folder },

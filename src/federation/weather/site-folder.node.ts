@@ -43,6 +43,7 @@ export interface KeptSite {
 }
 
 const FILE = "site.safetensors";
+const PERSONAL = "personal.safetensors";
 
 /** Whether a folder is what `foehn join` left. */
 export const isSiteFolder = (folder: string): boolean => existsSync(path.join(folder, FILE));
@@ -70,7 +71,7 @@ export async function saveSite(
   const facts: Facts = {
     task,
     variables: [...variables],
-    source,
+    source: { ...source, data: located(source.data), stations: source.stations && located(source.stations) },
     record: { first: times[0], count: times.length },
     members: members.map((member, m) => {
       const packed = packNormaliser(member.normaliser);
@@ -96,6 +97,18 @@ const absentChannels = ({ series }: Member): boolean[] => {
   series.values.forEach((v, i) => v === v && (seen[Math.floor(i / cells) % channels] = true));
   return seen.map((s) => !s);
 };
+
+/** Where data lie, from wherever a command is run later. */
+const located = (data: string): string => (/^[a-z]+:\/\//i.test(data) ? data : path.resolve(data));
+
+/** The shared model and the site's own, beside what `saveSite` wrote. */
+export async function saveSiteModels(
+  folder: string,
+  { together, personal }: { readonly together: Parameters; readonly personal: Parameters },
+): Promise<void> {
+  await writeWhole(path.join(folder, "shared.safetensors"), encodeSafetensors([...together]));
+  await writeWhole(path.join(folder, PERSONAL), encodeSafetensors([...personal]));
+}
 
 /** Back from what `saveSite` wrote. */
 export async function openSite(folder: string): Promise<KeptSite> {
@@ -126,7 +139,7 @@ export async function openSite(folder: string): Promise<KeptSite> {
 
 /** The site's own model, which is the shared one where no fine-tuning was better. */
 export async function siteModel(folder: string): Promise<Parameters> {
-  const file = path.join(folder, "personal.safetensors");
+  const file = path.join(folder, PERSONAL);
   const bytes = await readFile(file).catch((cause: unknown) => {
     throw new DataError(file, "there is no model yet: the run has not ended at this site; wait for foehn join to end", {
       cause,
