@@ -7,9 +7,9 @@
  *
  *     const bytes = encodeGrib2([{ parameter: "2t", values, latitude, longitude, time, leadHours: 6 }], { packing: "ccsds" });
  *
- * Read: simple, complex, spatial differencing (with missing values), second-order, IEEE, JPEG 2000 to 16 bits, PNG, CCSDS,
+ * Read: simple, complex, spatial differencing (with missing values), second-order, IEEE, JPEG 2000, PNG, CCSDS,
  * run-length, logarithmic, spectral simple and complex. Refused, and said: matrices of values, predefined grids and bitmaps,
- * JPEG 2000 above 16 bits, second-order packing of edition 2 in alternating rows, spectral truncations that are not
+ * JPEG 2000 above 28 bits, second-order packing of edition 2 in alternating rows, spectral truncations that are not
  * triangular. Coordinates: lat-lon, Gaussian, reduced, rotated, Lambert, polar stereographic, Mercator, HEALPix; fields on
  * other grids are read without. Written: simple and CCSDS on regular lat-lon and Gaussian grids.
  */

@@ -1,11 +1,13 @@
 /**
  * Values packed as a picture: JPEG 2000 (data template 7.40) and PNG (7.41). Both give the packed integers in the order
- * of the grid. Before a decoder runs, the picture's own header must promise exactly the values the message says.
+ * of the grid. Before a decoder runs, the picture's own header must promise exactly the values the message says. JPEG 2000
+ * of up to 16 bits is OpenJPEG's to decode; its build gives no more, and deeper pictures are decoded by our own decoder.
  */
 import type load from "@cornerstonejs/codec-openjpeg/decodewasmjs";
+import { decodeJpeg2000, Jpeg2000Error, readPicture } from "../../compression/jpeg2000/index.js";
 import { scaleIntegers, type Scaling, unpackScaled } from "../bits.js";
 import type { Packing } from "../field.js";
-import { GribError, octets } from "../octets.js";
+import { GribError } from "../octets.js";
 import { decodePng } from "./png.js";
 
 type Image = Extract<Packing, { kind: "jpeg2000" | "png" }>;
@@ -34,12 +36,31 @@ const openJpeg = (): Promise<Codec> =>
 export async function unpackJpeg2000(bytes: Uint8Array, packing: Image, out: Float64Array): Promise<void> {
   if (packing.bits === 0) return fillConstant(out, packing.scaling);
   const count = out.length;
-  const { width, height, components, depth } = jpeg2000Size(bytes);
-  if (components !== 1) throw new GribError(`the JPEG 2000 picture has ${components} components; fields have one`);
+  const { x0, y0, x1, y1, depth, signed } = told(() => readPicture(bytes));
+  const [width, height] = [x1 - x0, y1 - y0];
   if (width * height !== count)
     throw new GribError(`the JPEG 2000 picture has ${width} x ${height} samples, but ${count} values are packed`);
-  if (depth > 16)
-    throw new GribError(`JPEG 2000 samples of ${depth} bits are not read; the decoder is right up to 16 bits`);
+  if (signed) throw new GribError("the JPEG 2000 picture has signed samples; packed values have no sign");
+  if (depth > OPENJPEG_BITS) out.set(told(() => decodeJpeg2000(bytes, count)).samples);
+  else await decodeWithOpenJpeg(bytes, out);
+  scaleIntegers(out, packing.scaling);
+}
+
+/** The deepest samples that OpenJPEG's build gives. */
+const OPENJPEG_BITS = 16;
+
+/** Runs the decoder; its errors become the message's. */
+function told<T>(decode: () => T): T {
+  try {
+    return decode();
+  } catch (cause) {
+    if (cause instanceof Jpeg2000Error) throw new GribError(cause.message, { cause });
+    throw cause;
+  }
+}
+
+async function decodeWithOpenJpeg(bytes: Uint8Array, out: Float64Array): Promise<void> {
+  const count = out.length;
   const { J2KDecoder } = await openJpeg();
   const decoder = new J2KDecoder();
   try {
@@ -51,23 +72,10 @@ export async function unpackJpeg2000(bytes: Uint8Array, packing: Image, out: Flo
     if (info.width * info.height !== count || decoded.length < count * (wide ? 2 : 1) || info.isSigned)
       throw new GribError("the JPEG 2000 picture decodes to another size than its header says");
     for (let i = 0; i < count; i++) out[i] = wide ? decoded[2 * i] | (decoded[2 * i + 1] << 8) : decoded[i];
-    scaleIntegers(out, packing.scaling);
   } catch (cause) {
     if (cause instanceof GribError) throw cause;
     throw new GribError("the JPEG 2000 picture cannot be decoded; it is damaged", { cause });
   } finally {
     decoder.delete();
   }
-}
-
-/** The SIZ segment of a raw codestream (ISO/IEC 15444-1, A.5.1), which begins right after the SOC marker. */
-function jpeg2000Size(bytes: Uint8Array): { width: number; height: number; components: number; depth: number } {
-  const head = octets(bytes, "the JPEG 2000 codestream");
-  if (head.u32(1) !== 0xff4fff51) throw new GribError("the data are not a JPEG 2000 codestream");
-  return {
-    width: head.u32(9) - head.u32(17),
-    height: head.u32(13) - head.u32(21),
-    components: head.u16(41),
-    depth: (head.u8(43) & 0x7f) + 1,
-  };
 }
