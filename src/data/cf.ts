@@ -106,7 +106,14 @@ function decodingOf({ dtype, attrs, defaultFill }: RawVariable): Decoding {
 function decodeBlock(raw: TypedArray, from: DType, how: Decoding): TypedArray {
   const { scale, offset, missing, low, high, boundsDecoded, unsigned, identity } = how;
   if (identity) return raw;
+  const plain = missing.length <= 1 && low === -Infinity && high === Infinity && !unsigned;
+  // the two ways in which most files are packed have loops of their own, which take a tenth of the time
+  if (plain && scale === 1 && offset === 0 && raw instanceof Float32Array) return withoutFill(raw, missing[0]);
   const out = allocator(how.dtype)(raw.length) as Float64Array;
+  if (plain && raw instanceof Int16Array && (out as TypedArray) instanceof Float32Array) {
+    unpackShorts(raw, how, out as unknown as Float32Array);
+    return out;
+  }
   const wrap = unsigned ? 2 ** INTEGER_BITS[from]! : 0;
   const single = missing.length === 1 ? missing[0] : NaN;
   for (let i = 0; i < raw.length; i++) {
@@ -118,6 +125,22 @@ function decodeBlock(raw: TypedArray, from: DType, how: Decoding): TypedArray {
     out[i] = isMissing || bounded < low || bounded > high ? NaN : decoded;
   }
   return out;
+}
+
+/** Float32 with one number for what is missing: the same array where none is. */
+function withoutFill(raw: Float32Array, fill: number): Float32Array {
+  let first = 0;
+  while (first < raw.length && raw[first] !== fill) first++;
+  if (first === raw.length) return raw;
+  const out = raw.slice();
+  for (let i = first; i < out.length; i++) if (out[i] === fill) out[i] = NaN;
+  return out;
+}
+
+/** Shorts by scale and offset, with one number at most for what is missing. */
+function unpackShorts(raw: Int16Array, { scale, offset, missing }: Decoding, out: Float32Array): void {
+  const fill = missing.length ? missing[0] : NaN;
+  for (let i = 0; i < raw.length; i++) out[i] = raw[i] === fill ? NaN : raw[i] * scale + offset;
 }
 
 /** A raw variable as its users see it. */

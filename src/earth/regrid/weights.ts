@@ -73,14 +73,43 @@ export function applyWeights<T extends Float32Array | Float64Array>(
   const spare = fallback ?? { starts, columns, weights };
   const fields = source.length / sourceSize;
   const out = (source instanceof Float32Array ? new Float32Array(fields * rows) : new Float64Array(fields * rows)) as T;
-  for (let field = 0; field < fields; field++) {
+  // Four fields at a time: the matrix is larger than any cache, and is read once for all of them.
+  let field = 0;
+  for (; field + 4 <= fields; field += 4) {
+    const [a, b, c, d] = [0, 1, 2, 3].map((n) =>
+      source.subarray((field + n) * sourceSize, (field + n + 1) * sourceSize),
+    );
+    const to = field * rows;
+    for (let row = 0; row < rows; row++) {
+      const start = starts[row];
+      const end = starts[row + 1];
+      let sumA = 0;
+      let sumB = 0;
+      let sumC = 0;
+      let sumD = 0;
+      for (let k = start; k < end; k++) {
+        const column = columns[k];
+        const weight = weights[k];
+        sumA += weight * a[column];
+        sumB += weight * b[column];
+        sumC += weight * c[column];
+        sumD += weight * d[column];
+      }
+      // NaN marks a missing value among them (or none at all): only then is it worth a second look
+      const some = end > start;
+      out[to + row] = sumA === sumA && some ? sumA : partialSum(row, field * sourceSize);
+      out[to + rows + row] = sumB === sumB && some ? sumB : partialSum(row, (field + 1) * sourceSize);
+      out[to + 2 * rows + row] = sumC === sumC && some ? sumC : partialSum(row, (field + 2) * sourceSize);
+      out[to + 3 * rows + row] = sumD === sumD && some ? sumD : partialSum(row, (field + 3) * sourceSize);
+    }
+  }
+  for (; field < fields; field++) {
     const from = field * sourceSize;
     const to = field * rows;
     for (let row = 0; row < rows; row++) {
       const end = starts[row + 1];
       let sum = 0;
       for (let k = starts[row]; k < end; k++) sum += weights[k] * source[from + columns[k]];
-      // NaN marks a missing value among them (or none at all): only then is it worth a second look
       out[to + row] = sum === sum && end > starts[row] ? sum : partialSum(row, from);
     }
   }
