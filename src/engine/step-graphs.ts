@@ -2,6 +2,7 @@
 import { exportOnnx } from "../graph/export.js";
 import { gradients } from "../graph/grad.js";
 import { Graph, type Tensor } from "../graph/graph.js";
+import { withWinograd } from "../graph/winograd.js";
 import { add, concat, emit, mul, reduceSum, reshape, sqrt, sub } from "../graph/ops.js";
 import type { Optimiser } from "./optimiser.js";
 
@@ -18,7 +19,7 @@ export function gradientGraph(loss: Tensor, trained: readonly Tensor[]): Uint8Ar
     const sum = known.get(`sum/${name}`) ?? graph.input(`sum/${name}`, "float32", shape);
     outputs.set(`gradient/${name}`, addTo(sum, grads[i]));
   });
-  return exportOnnx(graph, { outputs });
+  return exportOnnx(withWinograd(graph, outputs));
 }
 
 /** sum + gradient, where a matrix product can take the sum as its own third argument at no cost. */

@@ -7,7 +7,8 @@
 import { GraphError } from "../errors.js";
 import { pullback } from "./grad.js";
 import type { Graph, GraphNode, Tensor } from "./graph.js";
-import { add, cast, customGradient, emit, identity, ints, mul, reshape, slice } from "./ops.js";
+import { sizeOf } from "../tensor/ndarray.js";
+import { add, cast, customGradient, emit, identity, mul, reshape, slice } from "./ops.js";
 
 /**
  * `fn(...inputs)`, whose inner values are recomputed in the backward pass. Parameters and other tensors that `fn` uses get
@@ -44,15 +45,14 @@ export function checkpoint(fn: (...inputs: Tensor[]) => Tensor, inputs: readonly
 }
 
 /**
- * `x` itself, no copy, but only once `signal` is there. Recomputed nodes hang on it, for otherwise ONNX Runtime would see
- * that they equal the first ones, merge them and keep the first ones' results: the very memory that is to be saved. The
- * size of one axis is told by a number that depends on the signal's data, which no optimiser can foresee.
+ * `x` again, but only once `signal` is there. Recomputed nodes hang on it, for otherwise ONNX Runtime would see that they
+ * equal the first ones, merge them and keep the first ones' results: the very memory that is to be saved. What is added is a
+ * zero that comes of the signal's data, which no optimiser can foresee.
  */
 function after(x: Tensor, signal: Tensor): Tensor {
-  const { graph } = x;
-  const first = slice(reshape(signal, [signal.shape.reduce((a, b) => a * b, 1)]), [{ axis: 0, start: 0, end: 1 }]);
-  const nothing = mul(cast(emit("IsNaN", [first])[0], "int64"), 0);
-  return graph.append("Reshape", [x, add(ints(graph, x.shape), nothing)], {}, [x]).outputs[0];
+  const first = slice(reshape(signal, [sizeOf(signal.shape)]), [{ axis: 0, start: 0, end: 1 }]);
+  const nothing = mul(cast(emit("IsNaN", [first])[0], "int32"), 0);
+  return x.dtype === "bool" ? x : add(x, cast(reshape(nothing, []), x.dtype));
 }
 
 /** Writes the nodes from `start` to `last` again with some tensors replaced; gives the new tensors by the old names. */

@@ -8,6 +8,8 @@ import { Graph, type GraphNode, type Tensor } from "./graph.js";
 /** What a copy does instead of copying. */
 export interface CopyRules {
   name?: string;
+  /** What the copy gives back, where not the graph's own outputs. */
+  outputs?: ReadonlyMap<string, Tensor>;
   /** Gives other tensors for a node's results, written into the new graph; undefined copies the node. */
   node?: (node: GraphNode, inputs: readonly (Tensor | undefined)[], graph: Graph) => readonly Tensor[] | undefined;
   /** A new tensor in a parameter's place; undefined keeps it. */
@@ -17,9 +19,10 @@ export interface CopyRules {
 /** The graph again, with what `rules` put in place of nodes or parameters. Only what leads to an output is copied. */
 export function copyGraph(source: Graph, rules: CopyRules = {}): Graph {
   const graph = new Graph(rules.name ?? source.name);
-  const nodes = liveNodes(source);
+  const { outputs: results = source.outputs } = rules;
+  const nodes = liveNodes(source, results);
   graph.reserve(nodes.flatMap((n) => n.outputs.map((t) => t.name)));
-  const used = new Set([...nodes.flatMap((n) => n.inputs), ...source.outputs.values()].map((t) => t?.name));
+  const used = new Set([...nodes.flatMap((n) => n.inputs), ...results.values()].map((t) => t?.name));
   const now = new Map<string, Tensor>();
   const of = (t: Tensor): Tensor => now.get(t.name)!;
   for (const t of source.inputs) now.set(t.name, graph.input(t.name, t.dtype, t.shape));
@@ -37,7 +40,7 @@ export function copyGraph(source: Graph, rules: CopyRules = {}): Graph {
     if (custom && custom.inputs.every((t) => now.has(t.name)))
       graph.customGradients.set(outputs[0].name, { inputs: custom.inputs.map(of), vjp: custom.vjp });
   }
-  for (const [name, t] of source.outputs) graph.output(name, of(t));
+  for (const [name, t] of results) graph.output(name, of(t));
   return graph;
 }
 

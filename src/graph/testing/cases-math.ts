@@ -218,6 +218,14 @@ export const mathCases: Readonly<Record<keyof typeof mathOps, readonly OpCase[]>
         }),
     },
     {
+      name: "3x3 of many channels",
+      ...single,
+      write: (d) => {
+        const pads = [d.int(0, 2), d.int(0, 2), d.int(0, 2), d.int(0, 2)];
+        return emit("Conv", [d.x([d.int(1, 2), 36, d.int(15, 18), d.int(15, 18)]), d.x([48, 36, 3, 3])], { pads });
+      },
+    },
+    {
       name: "3-D",
       ...single,
       write: (d) => emit("Conv", [d.x([1, 2, 3, 4, 3]), d.x([2, 2, 2, 3, 1])], { pads: [0, 1, 0, 1, 1, 0] }),

@@ -8,6 +8,7 @@ import { intAttribute, need } from "../infer/infer.js";
 import { transposedWindow, type Window, windowOf } from "../infer/math.js";
 import { ndarray, sizeOf } from "../../tensor/ndarray.js";
 import { cast, concat, conv, convTranspose, gemm, pad, reduceSum, reshape, slice, transpose } from "../ops.js";
+import { suitsWinograd, winogradWeightGradient } from "../winograd.js";
 import type { VjpRule } from "./vjp.js";
 
 const spatialOf = (x: Tensor): number[] => x.shape.slice(2);
@@ -59,6 +60,7 @@ const FEW = 49;
  * below, whose kernel is as large as the image, and than one product by all shifts side by side, which copies more.
  */
 function weightGradient(x: Tensor, dy: Tensor, window: Window, group: number): Tensor {
+  if (suitsWinograd(x, dy.shape[1], window, group)) return winogradWeightGradient(x, dy, window.before);
   return group === 1 && sizeOf(window.kernel) <= FEW ? byElement(x, dy, window) : byConvolution(x, dy, window, group);
 }
 
