@@ -245,6 +245,15 @@ describe("a run that blows up", () => {
   });
 });
 
+it.each(["2001-01-01", "2001-04-01"])(
+  "the moist model's own step carries the convection of its first days, from %s",
+  (start) => {
+    const air = atmosphere(simulationConfig({ model: "moist", truncation: 15, start }));
+    while (air.steps * air.stepSeconds < 4 * 86_400) air.step();
+    expect(air.fastest).toBeLessThan(150);
+  },
+);
+
 describe("a shorter step", () => {
   it("goes on from a state of a longer one along the same weather", () => {
     const config = simulationConfig({ ...SHORT, truncation: 15, step: 2700 });
