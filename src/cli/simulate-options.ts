@@ -93,7 +93,7 @@ async function mapOf(
   { truncation = 21, read }: { truncation?: number; read: typeof orographyFrom },
 ): Promise<"none" | "idealised" | Float64Array | undefined> {
   if (text === undefined || text === "none" || text === "idealised") return text;
-  const [, location, name] = /^(.*?)(?::([A-Za-z_]\w*))?$/.exec(text)!;
+  const [, location, name] = /^(.*?)(?::(\w*[A-Za-z_]\w*))?$/.exec(text)!; // a port is no variable
   const dataset = await openDataset(location).catch((cause: unknown) => {
     throw new DataError(location, `no ${what} can be read there: give none, idealised or a dataset on a global grid`, {
       cause,
