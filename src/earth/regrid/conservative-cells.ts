@@ -1,6 +1,6 @@
 /**
- * Conservative remapping of first order between a curvilinear grid and rows and columns: weights are the areas that cells
- * share on the sphere.
+ * Conservative remapping between a curvilinear grid and rows and columns: weights are the areas that cells share on the
+ * sphere, in the second order (`gradients.ts`) with what the source's gradients make of where they share them.
  *
  * The edges of curvilinear cells are great circles between corners midway between four nodes (beyond the outermost, as far as
  * the next node inside); those of rows and columns are meridians and parallels, a parallel as a chain of short great circles.
@@ -10,22 +10,22 @@
 import { type CurvilinearGrid, latitudeEdges, longitudeEdges, RADIANS, type RectilinearGrid } from "./grid.js";
 import { type RegridWeights, weightsBuilder } from "./weights.js";
 
-type Vector = readonly [x: number, y: number, z: number];
+export type Vector = readonly [x: number, y: number, z: number];
 
 const vector = (latitude: number, longitude: number): Vector => {
   const [lat, lon] = [latitude * RADIANS, longitude * RADIANS];
   return [Math.cos(lat) * Math.cos(lon), Math.cos(lat) * Math.sin(lon), Math.sin(lat)];
 };
-const dot = (a: Vector, b: Vector): number => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-const cross = (a: Vector, b: Vector): Vector => [
+export const dot = (a: Vector, b: Vector): number => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+export const cross = (a: Vector, b: Vector): Vector => [
   a[1] * b[2] - a[2] * b[1],
   a[2] * b[0] - a[0] * b[2],
   a[0] * b[1] - a[1] * b[0],
 ];
-const minus = (a: Vector, b: Vector): Vector => [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
+export const minus = (a: Vector, b: Vector): Vector => [a[0] - b[0], a[1] - b[1], a[2] - b[2]];
 const sumOf = (vectors: readonly Vector[]): Vector =>
   vectors.reduce<Vector>((sum, v) => [sum[0] + v[0], sum[1] + v[1], sum[2] + v[2]], [0, 0, 0]);
-const unit = (v: Vector): Vector => {
+export const unit = (v: Vector): Vector => {
   const length = Math.hypot(...v);
   return [v[0] / length, v[1] / length, v[2] / length];
 };
@@ -41,6 +41,19 @@ export function sphericalArea(polygon: readonly Vector[]): number {
     area += 2 * Math.atan2(volume, 1 + dot(a, b) + dot(b, c) + dot(c, a));
   }
   return area;
+}
+
+/** The integral of the position over a polygon on the unit sphere, half the sum over its edges of angle times normal (Stokes). */
+export function sphericalMoment(polygon: readonly Vector[]): Vector {
+  const sum: [number, number, number] = [0, 0, 0];
+  polygon.forEach((a, i) => {
+    const b = polygon[(i + 1) % polygon.length];
+    const normal = cross(a, b);
+    const sine = Math.hypot(...normal);
+    const half = sine === 0 ? 0.5 : Math.atan2(sine, dot(a, b)) / sine / 2;
+    for (let k = 0; k < 3; k++) sum[k] += half * normal[k];
+  });
+  return sum;
 }
 
 /** What of a polygon lies on the left of the great circles through a convex polygon's edges. */
@@ -118,6 +131,23 @@ export interface SharedArea {
   readonly curved: number;
   readonly straight: number;
   readonly area: number;
+  /** The part they share, counterclockwise. */
+  readonly part: readonly Vector[];
+}
+
+/** The cell at a row and a column, counterclockwise; parallels as chains of short great circles. */
+export function straightCell(
+  latitudes: Float64Array,
+  longitudes: Float64Array,
+  row: number,
+  column: number,
+): readonly Vector[] {
+  const [south, north] = [latitudes[row], latitudes[row + 1]].sort((a, b) => a - b);
+  const [west, east] = [longitudes[column], longitudes[column + 1]].sort((a, b) => a - b);
+  const steps = Math.max(1, Math.ceil((east - west) / PARALLEL_STEP));
+  const parallel = (latitude: number, from: number, to: number): Vector[] =>
+    Array.from({ length: steps + 1 }, (_, k) => vector(latitude, from + ((to - from) * k) / steps));
+  return [...parallel(south, west, east), ...parallel(north, east, west)];
 }
 
 /** Shared areas of curvilinear cells and cells of rows and columns, on the unit sphere. */
@@ -130,12 +160,7 @@ export function sharedAreas(curved: CurvilinearGrid, straight: RectilinearGrid):
     const index = row * nx + column;
     let polygon = polygons.get(index);
     if (!polygon) {
-      const [south, north] = [latitudes[row], latitudes[row + 1]].sort((a, b) => a - b);
-      const [west, east] = [longitudes[column], longitudes[column + 1]].sort((a, b) => a - b);
-      const steps = Math.max(1, Math.ceil((east - west) / PARALLEL_STEP));
-      const parallel = (latitude: number, from: number, to: number): Vector[] =>
-        Array.from({ length: steps + 1 }, (_, k) => vector(latitude, from + ((to - from) * k) / steps));
-      polygon = [...parallel(south, west, east), ...parallel(north, east, west)];
+      polygon = straightCell(latitudes, longitudes, row, column);
       polygons.set(index, polygon);
     }
     return polygon;
@@ -146,7 +171,7 @@ export function sharedAreas(curved: CurvilinearGrid, straight: RectilinearGrid):
       const part = clipped(polygonOf(row, column), normals);
       const area = part.length < 3 ? 0 : sphericalArea(part);
       // slivers of rounding are no overlap
-      if (area > 1e-16) shared.push({ curved: index, straight: row * nx + column, area });
+      if (area > 1e-16) shared.push({ curved: index, straight: row * nx + column, area, part });
     }
   });
   return shared;
@@ -198,34 +223,59 @@ function* between(edges: Float64Array, low: number, high: number): Generator<num
 
 /** Weights by shared area from a curvilinear grid to rows and columns; those of a target cell add up to 1 over what is covered. */
 export const fromCurvilinear = (source: CurvilinearGrid, target: RectilinearGrid): RegridWeights =>
-  areaWeights(
-    sharedAreas(source, target).map(({ curved, straight, area }) => ({ from: curved, to: straight, area })),
-    source.rows * source.columns,
-    target.latitudes.length * target.longitudes.length,
-  );
+  areaWeights(sharesBetween(source, target), source.rows * source.columns, cellsOf(target));
 
 /** The same from rows and columns to a curvilinear grid. */
 export const toCurvilinear = (source: RectilinearGrid, target: CurvilinearGrid): RegridWeights =>
-  areaWeights(
-    sharedAreas(target, source).map(({ curved, straight, area }) => ({ from: straight, to: curved, area })),
-    source.latitudes.length * source.longitudes.length,
-    target.rows * target.columns,
-  );
+  areaWeights(sharesBetween(source, target), cellsOf(source), target.rows * target.columns);
 
-function areaWeights(
-  shares: readonly { from: number; to: number; area: number }[],
-  sourceSize: number,
-  targetSize: number,
-): RegridWeights {
-  const covered = new Float64Array(targetSize);
-  for (const { to, area } of shares) covered[to] += area;
+/** What a source cell gives a target cell. */
+export interface Share {
+  readonly from: number;
+  readonly to: number;
+  readonly area: number;
+  readonly part: readonly Vector[];
+}
+
+/** Shares between two grids of which one is curvilinear, by target cell. */
+export function sharesBetween(
+  source: CurvilinearGrid | RectilinearGrid,
+  target: CurvilinearGrid | RectilinearGrid,
+): Share[] {
+  const shares =
+    source.kind === "curvilinear"
+      ? sharedAreas(source, target as RectilinearGrid).map(({ curved, straight, area, part }) => ({
+          ...{ from: curved, to: straight },
+          area,
+          part,
+        }))
+      : sharedAreas(target as CurvilinearGrid, source).map(({ curved, straight, area, part }) => ({
+          ...{ from: straight, to: curved },
+          area,
+          part,
+        }));
+  return shares.sort((a, b) => a.to - b.to);
+}
+
+export const cellsOf = (grid: CurvilinearGrid | RectilinearGrid): number =>
+  grid.kind === "curvilinear" ? grid.rows * grid.columns : grid.latitudes.length * grid.longitudes.length;
+
+/** Weights by area of shares in the order of their targets. */
+export function areaWeights(shares: readonly Share[], sourceSize: number, targetSize: number): RegridWeights {
+  const covered = coveredAreas(shares, targetSize);
   const builder = weightsBuilder(targetSize, sourceSize);
-  const sorted = [...shares].sort((a, b) => a.to - b.to);
   let at = 0;
   for (let to = 0; to < targetSize; to++) {
-    for (; at < sorted.length && sorted[at].to === to; at++)
-      builder.add(sorted[at].from, sorted[at].area / covered[to]);
+    for (; at < shares.length && shares[at].to === to; at++)
+      builder.add(shares[at].from, shares[at].area / covered[to]);
     builder.endRow();
   }
   return builder.build();
+}
+
+/** What the source covers of each target cell. */
+export function coveredAreas(shares: readonly Share[], targetSize: number): Float64Array {
+  const covered = new Float64Array(targetSize);
+  for (const { to, area } of shares) covered[to] += area;
+  return covered;
 }

@@ -10,6 +10,7 @@ import { conservativeWeights, secondOrderConservativeWeights } from "./conservat
 import { fromCurvilinear, toCurvilinear } from "./conservative-cells.js";
 import { curvilinearWeights } from "./curvilinear.js";
 import { delaunayWeights } from "./delaunay.js";
+import { secondOrderCellWeights } from "./gradients.js";
 import type { Grid, RectilinearGrid } from "./grid.js";
 import { bilinearWeights, inverseDistanceWeights, nearestWeights } from "./interpolate.js";
 import type { RegridWeights } from "./weights.js";
@@ -57,6 +58,8 @@ export function regridWeights(source: Grid, target: Grid, method: RegridMethod):
       if (source.kind === "rectilinear" && target.kind === "curvilinear") return toCurvilinear(source, target);
       return conservativeWeights(...bothOfRows(source, target, method));
     case "conservative2":
+      if (source.kind === "curvilinear" && target.kind === "rectilinear") return secondOrderCellWeights(source, target);
+      if (source.kind === "rectilinear" && target.kind === "curvilinear") return secondOrderCellWeights(source, target);
       return secondOrderConservativeWeights(...bothOfRows(source, target, method));
   }
 }
@@ -64,7 +67,9 @@ export function regridWeights(source: Grid, target: Grid, method: RegridMethod):
 function bothOfRows(source: Grid, target: Grid, method: RegridMethod): [RectilinearGrid, RectilinearGrid] {
   if (source.kind !== "rectilinear" || target.kind !== "rectilinear")
     throw new UsageError(
-      `${method} regridding needs cells between parallels and meridians on both sides; ${method === "conservative" ? "one of them may be curvilinear; " : ""}use bilinear to stations`,
+      source.kind === "curvilinear" && target.kind === "curvilinear"
+        ? `${method} regridding from one curvilinear grid to another goes over rows and columns: regrid to those first`
+        : `${method} regridding needs cells on both sides: rows and columns, of which one may be curvilinear; use bilinear to stations`,
     );
   return [source, target];
 }
