@@ -5,11 +5,23 @@
  *
  *     u(t + L) = alpha_L rollout(t + L) + beta_L a_L u(t)
  *
- * Two numbers a lead and channel, from data that the networks never saw.
+ * Two numbers a lead and channel, from data that the networks never saw. Where these are few, two are one too many: how large
+ * departures are in a half-year is not how large they are in the next. `blend` asks only how far the roll-out is believed beyond
+ * the first guess, alpha_L + beta_L = 1:
+ *
+ *     u(t + L) = a_L u(t) + w_L (rollout(t + L) - a_L u(t))
+ *
+ * Such a weight is still uncertain, so it is drawn towards 0 by as much, as in downscaling (the positive part of James and Stein 1961,
+ * with the variance of w by a jackknife over blocks of starts, Künsch 1989):
+ *
+ *     w <- max(0, w - Var(w) / w)
  */
 import { latitudeWeights } from "../../earth/weights.js";
 import { float32, type NdArray } from "../../tensor/ndarray.js";
 import type { Normaliser } from "./normaliser.js";
+
+/** Two weights, or one that goes from the first guess to the roll-out. */
+export type CalibrationForm = "free" | "blend";
 
 /** alpha and beta, [lead, channel, 2], leads of 1, 2, ... steps; the last stands for all that follow. */
 export interface Calibration {
@@ -22,6 +34,8 @@ export interface Calibration {
  * (start - truth)^2, and the weights themselves.
  */
 const SUMS = 8;
+/** Stretches of starts that are left out in turn to see how uncertain a weight is. */
+export const BLOCKS = 8;
 
 /** Area-weighted root mean square errors of one channel at one lead, in its units. */
 export interface CalibrationScore {
@@ -35,26 +49,30 @@ export interface CalibrationScore {
 }
 
 export interface CalibrationFit {
-  /** Adds one forecast at a lead; everything in departures. */
-  add(lead: number, rollout: Float32Array, start: Float32Array, truth: Float32Array): void;
+  /** Adds one forecast at a lead; everything in departures. `block` (below BLOCKS) says which stretch of the period it starts in. */
+  add(lead: number, rollout: Float32Array, start: Float32Array, truth: Float32Array, block?: number): void;
   result(): Calibration;
   /** The calibrated forecast beside its baselines, over what was added. Leads without any are left out. */
   scores(): CalibrationScore[];
 }
 
-export function fitCalibration(n: Normaliser): CalibrationFit {
+export function fitCalibration(n: Normaliser, form: CalibrationForm = "free"): CalibrationFit {
   const channels = n.channels.length;
   const width = n.longitudes.length;
   const cells = n.latitudes.length * width;
   const size = channels * cells;
   const rows = latitudeWeights(n.latitudes, "exact");
-  const sums = new Float64Array(n.leadSteps * channels * SUMS);
-  const of = (k: number) => sums.subarray(k * SUMS, (k + 1) * SUMS);
+  const pairs = n.leadSteps * channels;
+  const sums = new Float64Array(BLOCKS * pairs * SUMS);
+  const at = (block: number, k: number) => sums.subarray((block * pairs + k) * SUMS, (block * pairs + k + 1) * SUMS);
+  const blocksOf = (k: number) => Array.from({ length: BLOCKS }, (_, block) => at(block, k));
+  const of = (k: number) => total(blocksOf(k));
+  const weightsOf = (k: number) => (form === "blend" ? blend(blocksOf(k)) : solve(of(k)));
   return {
-    add(lead, rollout, start, truth) {
+    add(lead, rollout, start, truth, block = 0) {
       const damping = n.damping.subarray((lead - 1) * size);
       for (let c = 0; c < channels; c++) {
-        const s = sums.subarray(((lead - 1) * channels + c) * SUMS);
+        const s = at(block, (lead - 1) * channels + c);
         for (let i = 0; i < cells; i++) {
           const p = c * cells + i;
           const area = rows[Math.floor(i / width)];
@@ -72,16 +90,16 @@ export function fitCalibration(n: Normaliser): CalibrationFit {
       }
     },
     result() {
-      const weights = new Float32Array(n.leadSteps * channels * 2);
-      for (let k = 0; k < n.leadSteps * channels; k++) weights.set(solve(of(k)), 2 * k);
+      const weights = new Float32Array(pairs * 2);
+      for (let k = 0; k < pairs; k++) weights.set(weightsOf(k), 2 * k);
       return { leads: n.leadSteps, weights };
     },
     scores() {
       const rows: CalibrationScore[] = [];
-      for (let k = 0; k < n.leadSteps * channels; k++) {
+      for (let k = 0; k < pairs; k++) {
         const [ff, fd, dd, fy, dy, yy, changed, area] = of(k);
         if (area === 0) continue;
-        const [a, b] = solve(of(k));
+        const [a, b] = weightsOf(k);
         const rmse = (sum: number) => Math.sqrt(Math.max(0, sum) / area);
         rows.push({
           lead: Math.floor(k / channels) + 1,
@@ -105,6 +123,28 @@ function solve([ff, fd, dd, fy, dy]: Float64Array): [number, number] {
   const determinant = a * c - fd * fd;
   return [(p * c - fd * q) / determinant, (a * q - fd * p) / determinant];
 }
+
+/** Least squares along the line from the first guess (0, 1) to the roll-out (1, 0) and beyond, drawn towards the first guess. */
+function blend(blocks: readonly Float64Array[]): [number, number] {
+  const used = blocks.filter((s) => s[7] > 0);
+  const w = along(total(blocks));
+  if (used.length < 2 || !(w > 0)) return [0, 1]; // one stretch proves nothing
+  const others = used.map((left) => along(total(used.filter((s) => s !== left))));
+  const middle = others.reduce((a, b) => a + b, 0) / others.length;
+  const variance = ((others.length - 1) / others.length) * others.reduce((sum, x) => sum + (x - middle) ** 2, 0);
+  const drawn = Math.max(0, w - variance / w);
+  return [drawn, 1 - drawn];
+}
+
+/** How far to go from the first guess towards the roll-out for the least squared error; 0 where they are the same. */
+function along([ff, fd, dd, fy, dy]: Float64Array): number {
+  const size = ff - 2 * fd + dd;
+  return size > 0 ? (fy - dy - fd + dd) / size : 0;
+}
+
+/** Sums over several blocks. */
+const total = (blocks: readonly Float64Array[]): Float64Array =>
+  blocks.reduce((a, b) => a.map((v, i) => v + b[i]), new Float64Array(SUMS));
 
 /** The calibrated departure at a lead. */
 export function calibrated(

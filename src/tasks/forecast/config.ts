@@ -42,9 +42,17 @@ export const forecastSchema = z.strictObject({
       paths: z.enum(["all", "fewest"]).default("all"),
       /** Longest lead in hours that the model learns or is weighed by; longer forecasts go on from its own states. */
       maxLead: z.number().positive().default(120),
-      /** Whether each lead is corrected linearly on the validation period. */
-      calibrate: z.boolean().default(true),
+      /**
+       * Whether each lead is corrected linearly on the validation period, by two weights; or `blend`, by one that goes from the first
+       * guess to the roll-out: for validation periods of a season or two.
+       */
+      calibrate: z.union([z.boolean(), z.literal("blend")], "true, false or blend").default(true),
       firstGuess: z.enum(["damped-anomaly", "persistence"]).default("damped-anomaly"),
+      /**
+       * Annual harmonics of the climatology that departures are counted from. By the training period's length where left out: none
+       * from less than ten months, 1 from less than three years, 3 from more.
+       */
+      annualHarmonics: z.int().min(0).max(6).optional(),
     })
     .prefault({}),
   model: z.looseObject({ name: z.string() }).default({ name: "vit" }),

@@ -7,7 +7,7 @@ import type { Runtime } from "../../engine/runtime.js";
 import { openInline } from "../../engine/runtime.node.js";
 import { random } from "../../tensor/random.js";
 import { readSeries, type Series } from "../series.js";
-import { calibrated, fitCalibration } from "./calibration.js";
+import { BLOCKS, calibrated, fitCalibration } from "./calibration.js";
 import { type ForecastConfig, parseForecastConfig } from "./config.js";
 import { fitHarmonics } from "./harmonic.js";
 import { trainRun, writeForecast } from "./make.node.js";
@@ -179,6 +179,32 @@ describe("what is known before learning", () => {
     for (const i of [0, 777, 1500]) expect(climatology.at(times[i])[0]).toBeCloseTo(values[i], 0);
   });
 
+  it("counts departures from as many annual harmonics as are asked for: two see a half-yearly cycle that one does not", () => {
+    const times = Float64Array.from({ length: 730 }, (_, t) => Date.UTC(2001, 0, 1) + 24 * HOUR * t);
+    const year = (t: number) => (2 * Math.PI * (t - times[0])) / (365.2425 * 24 * HOUR);
+    const rng = random(4);
+    const values = Float32Array.from(times, (t) => 5 * Math.cos(2 * year(t)) + 0.1 * rng.normal());
+    const twice: Series = {
+      times,
+      values,
+      channels: ["t"],
+      units: ["K"],
+      latitudes: Float64Array.of(0),
+      longitudes: Float64Array.of(0),
+      calendar: "standard",
+    };
+    const deviation = (annualHarmonics?: number) =>
+      fitNormaliser(twice, {
+        trainRange: [times[0], times[729] + 1],
+        step: 24 * HOUR,
+        leadSteps: 1,
+        firstGuess: "damped-anomaly",
+        annualHarmonics,
+      }).anomaly[0];
+    expect(deviation(2)).toBeCloseTo(0.1, 1); // the noise
+    expect(deviation()).toBeCloseTo(5 / Math.sqrt(2), 1); // the whole cycle: two years bear one harmonic by themselves
+  });
+
   it("damps by the lag regression of departures: for x(t+1) = 0.8 x(t) + noise, a_L = 0.8^L", () => {
     const rng = random(2);
     const steps = 4000;
@@ -225,6 +251,52 @@ describe("what is known before learning", () => {
     }
     const rollout = field();
     calibrated(n, fit.result(), 1, rollout, field()).forEach((v, p) => expect(v).toBeCloseTo(rollout[p] / 2, 1));
+  });
+
+  it("blends the first guess and the roll-out by how far the latter is right, and leaves their size as it is", () => {
+    const n = normaliserFor(series, config());
+    const rng = random(10);
+    const fit = fitCalibration(n, "blend");
+    const size = n.anomaly.length;
+    const field = () => new Float32Array(size).map(() => rng.normal());
+    // Truth lies a quarter of the way from damped persistence to the roll-out
+    const between = (rollout: Float32Array, start: Float32Array) =>
+      rollout.map((f, p) => 0.25 * f + 0.75 * n.damping[p] * start[p]);
+    for (let k = 0; k < 300; k++) {
+      const [rollout, start, noise] = [field(), field(), field()];
+      fit.add(
+        1,
+        rollout,
+        start,
+        between(rollout, start).map((v, p) => v + noise[p]),
+        k % BLOCKS,
+      );
+    }
+    const [rollout, start] = [field(), field()];
+    const blended = calibrated(n, fit.result(), 1, rollout, start);
+    const right = between(rollout, start);
+    // The weight's sampling error is 1 / sqrt(300 cells), a percent, and it is drawn in by far less
+    blended.forEach((v, p) =>
+      expect(Math.abs(v - right[p])).toBeLessThan(0.03 * Math.abs(rollout[p] - n.damping[p] * start[p])),
+    );
+    const { weights } = fit.result();
+    for (let k = 0; k < weights.length; k += 2) expect(weights[k] + weights[k + 1]).toBeCloseTo(1, 6);
+  });
+
+  it("leaves a blend at the first guess where stretches of time do not agree", () => {
+    const n = normaliserFor(series, config());
+    const rng = random(11);
+    const fit = fitCalibration(n, "blend");
+    const field = () => new Float32Array(n.anomaly.length).map(() => rng.normal());
+    // The roll-out is right in one stretch and wrong by as much in all others: what is gained is one stretch's chance
+    for (let k = 0; k < 80; k++) {
+      const [rollout, start] = [field(), field()];
+      const sign = k % BLOCKS === 0 ? 1 : -0.1;
+      const truth = rollout.map((f, p) => n.damping[p] * start[p] + sign * (f - n.damping[p] * start[p]));
+      fit.add(1, rollout, start, truth, k % BLOCKS);
+    }
+    const { weights } = fit.result();
+    expect([...weights.subarray(0, 2)]).toEqual([0, 1]);
   });
 
   it("keeps the periods apart and names what is wrong with them", () => {

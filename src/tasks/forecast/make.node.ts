@@ -8,7 +8,7 @@ import { readSeries, type Series, stepOf } from "../series.js";
 import { type CardFacts, cardText } from "../card.js";
 import { costCounter } from "../cost.node.js";
 import { cascade, checkStages, type Stage } from "./cascade.js";
-import { type CalibrationFit, fitCalibration } from "./calibration.js";
+import { BLOCKS, type CalibrationFit, fitCalibration } from "./calibration.js";
 import { forecastCard } from "./card.js";
 import type { ForecastConfig } from "./config.js";
 import { createForecastFile } from "./forecast-file.node.js";
@@ -89,7 +89,7 @@ async function validated(model: ForecastModel, series: Series, runtime: Runtime)
   const all = startsIn(series, validation, config.forecast.history, 1);
   const starts = all.filter((_, k) => k % Math.ceil(all.length / CALIBRATION_STARTS) === 0);
   const inside = new Set(startsIn(series, validation, 1, 0));
-  const fit = fitCalibration(n);
+  const fit = fitCalibration(n, config.forecast.calibrate === "blend" ? "blend" : "free");
   const predictor = await createPredictor(runtime, model);
   try {
     const leads = Array.from({ length: n.leadSteps }, (_, i) => i + 1).filter((lead) => reaches(config, n, lead));
@@ -99,7 +99,9 @@ async function validated(model: ForecastModel, series: Series, runtime: Runtime)
     ))
       us.forEach((u, k) => {
         const valid = starts[k] + lead;
-        if (inside.has(valid)) fit.add(lead, u, departures.at(starts[k]), departures.at(valid));
+        if (!inside.has(valid)) return;
+        const block = Math.floor((k * BLOCKS) / starts.length);
+        fit.add(lead, u, departures.at(starts[k]), departures.at(valid), block);
       });
   } finally {
     await predictor.close();

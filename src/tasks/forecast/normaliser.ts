@@ -12,6 +12,7 @@ import { float32, type NdArray } from "../../tensor/ndarray.js";
 import { pairs, type TimeRange, trainingIndices } from "../baselines/baseline.js";
 import { type Series, stateAt, stateSize } from "../series.js";
 import {
+  bearable,
   fitHarmonics,
   type Harmonics,
   harmonicClimatology,
@@ -54,6 +55,8 @@ export function fitNormaliser(
     step: number;
     leadSteps: number;
     firstGuess: FirstGuess;
+    /** Annual harmonics of the climatology; by the period's length where left out. */
+    annualHarmonics?: number;
     /** Whether missing values are an error (a network takes none) or left out, as records of stations need it. */
     missing?: "refuse" | "skip";
   },
@@ -64,7 +67,8 @@ export function fitNormaliser(
   const cells = size / channels;
   const indices = trainingIndices(series, trainRange);
   if (missing === "refuse") refuseMissing(series, indices);
-  const climatology = fitHarmonics(series, trainRange);
+  const own = bearable(series, trainRange);
+  const climatology = fitHarmonics(series, trainRange, { ...own, annual: options.annualHarmonics ?? own.annual });
 
   const mean = new Float32Array(channels);
   const spread = new Float32Array(channels);

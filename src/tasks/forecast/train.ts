@@ -47,6 +47,7 @@ export function normaliserFor(series: Series, config: ForecastConfig): Normalise
     step: stepOf(series),
     leadSteps,
     firstGuess: config.forecast.firstGuess,
+    annualHarmonics: config.forecast.annualHarmonics,
   });
 }
 
