@@ -6,6 +6,7 @@ import { exportOnnx } from "../../graph/export.js";
 import { gradients } from "../../graph/grad.js";
 import type { Tensor } from "../../graph/graph.js";
 import type { NdArray } from "../../tensor/ndarray.js";
+import type { Random } from "../../tensor/random.js";
 import { flatten, type Layout, type Parameters as Shared, unflatten } from "../protocol/parameters.js";
 import { type FlatOptimiser, flatOptimiser, type OptimiserState } from "./flat-optimiser.js";
 import type { Member } from "./member.js";
@@ -24,12 +25,12 @@ export interface Descent {
   readonly arrays: readonly string[];
   /** Goes on from these numbers, with a fresh optimiser or with the one last kept under a name. */
   begin(parameters: Shared, options?: SharedPull & { keep?: { readonly as: string; readonly anew: boolean } }): void;
-  /** One optimiser step; gives the batch's loss before it. Throws, changing nothing, where loss or gradient is not finite. */
-  step(picks: readonly Pick[], learningRate: number): Promise<number>;
+  /** One optimiser step, with what `rng` drops; gives the batch's loss before it. Throws, changing nothing, where loss or gradient is not finite. */
+  step(picks: readonly Pick[], rng: Random, learningRate: number): Promise<number>;
   /** A copy of the numbers as they stand. */
   parameters(): Parameters;
   /** The gradient of a batch's loss at these numbers, of this site's arrays, and the loss. Throws where one is not finite. */
-  gradient(parameters: Shared, picks: readonly Pick[]): Promise<{ loss: number; gradient: Parameters }>;
+  gradient(parameters: Shared, picks: readonly Pick[], rng: Random): Promise<{ loss: number; gradient: Parameters }>;
   close(): Promise<void>;
 }
 
@@ -45,7 +46,7 @@ export async function createDescent(
 ): Promise<Descent> {
   const { latitudes, longitudes } = member.series;
   const patch = patchOf(task);
-  const learner = siteNetwork(task, { variables, latitudes, longitudes, batch: batchOf(task, member) });
+  const learner = siteNetwork(task, { variables, latitudes, longitudes, batch: batchOf(task, member), dropout: true });
   const layout: Layout = learner.loss.graph.parameters.map(({ name, shape }) => ({ name, shape }));
   const gradientSession = await runtime.load(gradientGraph(learner.loss));
   const decays = decayed(layout);
@@ -53,8 +54,13 @@ export async function createDescent(
   const lossAndGradient = async (
     weights: Float32Array,
     picks: readonly Pick[],
+    rng: Random,
   ): Promise<{ loss: number; gradient: Float32Array }> => {
-    const feeds = { ...sampleFeeds(task, picks, patch), ...Object.fromEntries(unflatten(weights, layout)) };
+    const feeds = {
+      ...sampleFeeds(task, picks, patch),
+      ...Object.fromEntries(unflatten(weights, layout)),
+      ...learner.dropout.draw(rng.split("dropout")),
+    };
     const { loss: found, ...rest } = await gradientSession.run(feeds);
     const named = new Map(layout.map(({ name }) => [name, rest[`gradient/${name}`] as NdArray<"float32">]));
     const [loss, gradient] = [Number(found.data[0]), flatten(named, layout)];
@@ -83,14 +89,14 @@ export async function createDescent(
       optimiser = flatOptimiser(task, decays, pull, keep && !keep.anew ? kept.get(keep.as) : undefined);
       if (keep) kept.set(keep.as, optimiser.state);
     },
-    async step(picks, learningRate) {
-      const { loss, gradient } = await lossAndGradient(begun(), picks);
+    async step(picks, rng, learningRate) {
+      const { loss, gradient } = await lossAndGradient(begun(), picks, rng);
       optimiser!.step(begun(), gradient, learningRate);
       return loss;
     },
     parameters: () => unflatten(begun().slice(), layout) as Parameters,
-    async gradient(parameters, picks) {
-      const { loss, gradient } = await lossAndGradient(own(parameters), picks);
+    async gradient(parameters, picks, rng) {
+      const { loss, gradient } = await lossAndGradient(own(parameters), picks, rng);
       return { loss, gradient: unflatten(gradient, layout) as Parameters };
     },
     close: () => gradientSession.close(),

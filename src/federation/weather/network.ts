@@ -2,6 +2,7 @@
  * The shared model as a site's graph: the architecture of the run's task over the variables the site has. Arrays are named by
  * what they belong to, so the graph of any site holds a part of the shared model, and `initialParameters` holds all of it.
  */
+import { type FedDropout, feedDropout } from "../../engine/dropout.js";
 import { initialise, type Parameters, type Scope, scope } from "../../engine/parameters.js";
 import { FoehnError, UsageError } from "../../errors.js";
 import { Graph, type Tensor } from "../../graph/graph.js";
@@ -21,6 +22,8 @@ export interface Shape {
   readonly latitudes: ArrayLike<number>;
   readonly longitudes: ArrayLike<number>;
   readonly batch: number;
+  /** Where parts of the network are dropped: while it learns. */
+  readonly dropout?: boolean;
 }
 
 export interface SiteNetwork {
@@ -29,6 +32,7 @@ export interface SiteNetwork {
   readonly correction: Tensor;
   /** Mean weighted squared error; 1 for a model that knows nothing. */
   readonly loss: Tensor;
+  readonly dropout: FedDropout;
 }
 
 /** Rows and columns of a token of the task's model. */
@@ -42,9 +46,13 @@ export function patchOf(task: SharedTask): readonly [number, number] {
 }
 
 /** Writes the model for a site. Inputs: see `sampleFeeds`. */
-export function siteNetwork(task: SharedTask, { variables, latitudes, longitudes, batch }: Shape): SiteNetwork {
+export function siteNetwork(
+  task: SharedTask,
+  { variables, latitudes, longitudes, batch, ...shape }: Shape,
+): SiteNetwork {
   const graph = new Graph(`shared-${task.model.name}`);
   const parameters = scope(graph);
+  const dropout = feedDropout(graph);
   const { architecture, settings } = resolveModel(task.model);
   const [height, width] = [latitudes.length, longitudes.length];
   const channels = variables.length;
@@ -61,14 +69,15 @@ export function siteNetwork(task: SharedTask, { variables, latitudes, longitudes
       shared: [],
       latitudes,
       longitudes,
+      dropout: shape.dropout ? dropout : undefined,
       places: graph.input("places", "float32", [batch, grid.rows * grid.columns, FEATURES]),
     },
     settings,
   );
-  const shape = [batch, channels, height, width];
-  const error = sub(correction, graph.input("truth", "float32", shape));
-  const loss = reduceMean(mul(graph.input("weight", "float32", shape), square(error)));
-  return { parameters, correction, loss };
+  const truth = [batch, channels, height, width];
+  const error = sub(correction, graph.input("truth", "float32", truth));
+  const loss = reduceMean(mul(graph.input("weight", "float32", truth), square(error)));
+  return { parameters, correction, loss, dropout };
 }
 
 /** The arrays of the shared model that a site's graph has. Throws where one is lacking. */

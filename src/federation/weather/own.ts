@@ -59,8 +59,9 @@ export async function trainAlone(
 const FINE_TUNING = { steps: 40, validateEvery: 4, patience: 4, rate: 0.1 } as const;
 
 /**
- * The site's own model: the shared one trained further on the site's data, at a small rate. Kept only where the site's validation
- * says with the given confidence that it is better; the shared model otherwise.
+ * The site's own model: the shared one trained further on the site's data, at a small rate, kept only where the site's validation
+ * says with the given confidence that it is better; the shared model otherwise. Where the validation says so of the first guess
+ * alone (hostile sites may have spoilt the shared model, or this site's weather is too unlike the others'), the network is silenced.
  */
 export async function personalise(
   site: WeatherSite,
@@ -72,12 +73,25 @@ export async function personalise(
   const learningRate = FINE_TUNING.rate * task.training.learningRate;
   const tuned = await trainAlone(site, task, shared, { ...FINE_TUNING, learningRate, ...options });
   const damped = site.baseline("damped", "validation");
-  const before = await site.errors(shared, "validation");
-  const [a, b] = resampledErrors([before, await site.errors(tuned.params, "validation")], damped);
-  const [low] = interval(
-    a.map((v, r) => v - b[r]),
-    2 * confidence - 1,
-  );
-  if (tuned.step > 0 && low > 0) return tuned;
-  return { params: shared, validation: relativeError(before, damped), step: 0 };
+  const given = await site.errors(shared, "validation");
+  /** The model where it is surely better than the shared one. */
+  const ifBetter = async ({ params, step }: Pick<LocalModel, "params" | "step">): Promise<LocalModel | undefined> => {
+    const errors = await site.errors(params, "validation");
+    const [a, b] = resampledErrors([given, errors], damped);
+    const [low] = interval(
+      a.map((v, r) => v - b[r]),
+      2 * confidence - 1,
+    );
+    return low > 0 ? { params, step, validation: relativeError(errors, damped) } : undefined;
+  };
+  const better = [
+    tuned.step > 0 ? await ifBetter(tuned) : undefined,
+    await ifBetter({ params: silenced(shared), step: 0 }),
+  ].filter((model) => model !== undefined);
+  const kept = { params: shared, validation: relativeError(given, damped), step: 0 };
+  return better.reduce<LocalModel>((a, b) => (b.validation < a.validation ? b : a), kept);
 }
+
+/** A model that adds nothing to the first guess. */
+const silenced = (params: Parameters): Parameters =>
+  new Map([...params].map(([name, array]) => [name, { ...array, data: new Float32Array(array.data.length) }]));

@@ -64,7 +64,11 @@ export async function createWeatherSite(options: {
   const descent = await createDescent(runtime, task, variables, members[0]);
   const forecaster = await createForecaster(runtime, task, variables, members[0]);
   const pick = picker(members);
-  const batch = (rng: Random): Pick[] => Array.from({ length: batchOf(task, members[0]) }, () => pick(rng));
+  /** A batch, and the numbers to go on drawing with. */
+  const batch = (rng: Random): [Pick[], Random] => [
+    Array.from({ length: batchOf(task, members[0]) }, () => pick(rng)),
+    rng,
+  ];
 
   const starts = (part: Part, most: number): number[] => scoredStarts(members[0], task, part, most);
   const known = new Map<string, Errors>();
@@ -96,7 +100,7 @@ export async function createWeatherSite(options: {
     let [steps, loss] = [0, 0];
     while (!ends(steps)) {
       signal?.throwIfAborted();
-      const found = await descent.gradient(params, batch(rng.split(`step ${steps}`)));
+      const found = await descent.gradient(params, ...batch(rng.split(`step ${steps}`)));
       addScaled(gradient, 1, clipped(flatten(found.gradient, layout), longest));
       loss += found.loss;
       steps++;
@@ -137,9 +141,9 @@ export async function createWeatherSite(options: {
     baseline,
     steps: {
       begin: (params) => descent.begin(params),
-      step: (rng, learningRate) => descent.step(batch(rng), learningRate),
+      step: (rng, learningRate) => descent.step(...batch(rng), learningRate),
       parameters: () => descent.parameters(),
-      gradient: async (params, rng) => (await descent.gradient(params, batch(rng))).gradient,
+      gradient: async (params, rng) => (await descent.gradient(params, ...batch(rng))).gradient,
     },
     describe: () => ({ samples: count("train"), variables, device: runtime.device }),
     async train(params, given): Promise<Trained> {
@@ -156,7 +160,7 @@ export async function createWeatherSite(options: {
       let [steps, loss] = [0, 0];
       while (!ends(steps)) {
         signal?.throwIfAborted();
-        const before = await descent.step(batch(rng.split(`step ${steps}`)), rate);
+        const before = await descent.step(...batch(rng.split(`step ${steps}`)), rate);
         if (steps < LOSS_BATCHES) loss += before;
         steps++;
       }

@@ -308,6 +308,12 @@ describe("a site's own", () => {
     expect(better.step).toBeGreaterThan(0);
     const again = await personalise(site, task, alone.params, { steps: 2, seed: 1, learningRate: 1e-9 });
     expect(again).toMatchObject({ step: 0, params: alone.params });
+
+    const spoilt = new Map([...alone.params].map(([n, a]) => [n, { ...a, data: a.data.map((w) => -20 * w) }]));
+    expect(await validation(site, spoilt)).toBeGreaterThan(2);
+    const rescued = await personalise(site, task, spoilt, { steps: 2, seed: 1, learningRate: 1e-9 });
+    expect(rescued.validation).toBeCloseTo(1, 6);
+    expect(await validation(site, rescued.params)).toBeCloseTo(1, 6);
   });
 });
 
