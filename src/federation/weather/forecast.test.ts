@@ -23,7 +23,7 @@ const HOURS = 6;
 const task = parseSharedTask({
   variables: ["heat", "wind"],
   model: { name: "climax", patch: [1, 1], width: 8, depth: 1, heads: 2, ratio: 2, headDepth: 1, dropout: 0 },
-  forecast: { step: HOURS, leads: [6, 12], lags: [6], firstGuess: "ridge" },
+  forecast: { step: HOURS, leads: [6, 12], lags: [6] },
   training: { batch: 16, learningRate: 0.003 },
   split: { train: 0.6, validation: 0.15, blocks: 2 },
 });

@@ -13,6 +13,9 @@ export interface Forecaster {
   close(): Promise<void>;
 }
 
+/** The array of a personal model by which the network's part is multiplied. */
+export const AMPLITUDE = "amplitude";
+
 /** Numbers of a feature that go through the network at once. */
 const FORECAST_NUMBERS = 16_000;
 
@@ -31,6 +34,7 @@ export async function createForecaster(
   return {
     async correct(parameters, picks) {
       const numbers = Object.fromEntries(ofNetwork(parameters, layout));
+      const amplitude = parameters.get(AMPLITUDE)?.data[0] ?? 1;
       const out: Float32Array[] = [];
       for (let from = 0; from < picks.length; from += batch) {
         const part = picks.slice(from, from + batch);
@@ -40,7 +44,7 @@ export async function createForecaster(
         const data = found["correction"].data as Float32Array;
         part.forEach((pick, b) => {
           const guess = firstGuess(task, pick);
-          out.push(data.slice(b * cells, (b + 1) * cells).map((z, p) => z + (guess ? guess[p] : 0)));
+          out.push(data.slice(b * cells, (b + 1) * cells).map((z, p) => amplitude * z + (guess ? guess[p] : 0)));
         });
       }
       return out;

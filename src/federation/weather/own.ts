@@ -1,9 +1,11 @@
 /** What a site trains for itself: a model of its own data alone, and the shared model made its own. */
+import { float32 } from "../../tensor/ndarray.js";
 import { random } from "../../tensor/random.js";
 import { interval } from "../../verify/bootstrap.js";
 import type { Parameters } from "../protocol/parameters.js";
 import { annealed } from "../strategy/schedule.js";
 import { relativeError, resampledErrors } from "./scores.js";
+import { AMPLITUDE } from "./forecaster.js";
 import type { WeatherSite } from "./site.js";
 import type { SharedTask } from "./task.js";
 
@@ -59,9 +61,9 @@ export async function trainAlone(
 const FINE_TUNING = { steps: 40, validateEvery: 4, patience: 4, rate: 0.1 } as const;
 
 /**
- * The site's own model: the shared one trained further on the site's data, at a small rate, kept only where the site's validation
- * says with the given confidence that it is better; the shared model otherwise. Where the validation says so of the first guess
- * alone (hostile sites may have spoilt the shared model, or this site's weather is too unlike the others'), the network is silenced.
+ * The site's own model. First as much of the shared network as has the least error on the site's validation part, from all of it
+ * to nothing: hostile sites may have spoilt it, or this site's weather may be too unlike the others'. Then the shared one trained
+ * further on the site's data, at a small rate, kept only where the validation says with the given confidence that it is better.
  */
 export async function personalise(
   site: WeatherSite,
@@ -71,27 +73,32 @@ export async function personalise(
 ): Promise<LocalModel> {
   const { confidence = 0.9 } = options;
   const learningRate = FINE_TUNING.rate * task.training.learningRate;
-  const tuned = await trainAlone(site, task, shared, { ...FINE_TUNING, learningRate, ...options });
   const damped = site.baseline("damped", "validation");
-  const given = await site.errors(shared, "validation");
-  /** The model where it is surely better than the shared one. */
-  const ifBetter = async ({ params, step }: Pick<LocalModel, "params" | "step">): Promise<LocalModel | undefined> => {
+  const judged = async ({ params, step }: Pick<LocalModel, "params" | "step">) => {
     const errors = await site.errors(params, "validation");
-    const [a, b] = resampledErrors([given, errors], damped);
-    const [low] = interval(
-      a.map((v, r) => v - b[r]),
-      2 * confidence - 1,
-    );
-    return low > 0 ? { params, step, validation: relativeError(errors, damped) } : undefined;
+    return { params, step, errors, validation: relativeError(errors, damped) };
   };
-  const better = [
-    tuned.step > 0 ? await ifBetter(tuned) : undefined,
-    await ifBetter({ params: silenced(shared), step: 0 }),
-  ].filter((model) => model !== undefined);
-  const kept = { params: shared, validation: relativeError(given, damped), step: 0 };
-  return better.reduce<LocalModel>((a, b) => (b.validation < a.validation ? b : a), kept);
+  const scaled = (amplitude: number) => judged({ params: withAmplitude(shared, amplitude), step: 0 });
+  const [none, half, whole] = [await scaled(0), await scaled(0.5), await judged({ params: shared, step: 0 })];
+  const amplitude = leastOf([none.validation, half.validation, whole.validation]);
+  const begun = amplitude === 1 ? whole : await scaled(amplitude);
+  const tuned = await judged(await trainAlone(site, task, shared, { ...FINE_TUNING, learningRate, ...options }));
+  const [a, b] = resampledErrors([begun.errors, tuned.errors], damped);
+  const [low] = interval(
+    a.map((v, r) => v - b[r]),
+    2 * confidence - 1,
+  );
+  const { params, step, validation } = tuned.step > 0 && low > 0 ? tuned : begun;
+  return { params, step, validation };
 }
 
-/** A model that adds nothing to the first guess. */
-const silenced = (params: Parameters): Parameters =>
-  new Map([...params].map(([name, array]) => [name, { ...array, data: new Float32Array(array.data.length) }]));
+const withAmplitude = (params: Parameters, amplitude: number): Parameters =>
+  new Map([...params, [AMPLITUDE, float32([1], [amplitude])]]);
+
+/** Where in [0, 1] the parabola through its values at 0, 1/2 and 1 is least. */
+function leastOf([none, half, whole]: readonly [number, number, number]): number {
+  const curvature = 2 * (none + whole - 2 * half);
+  const slope = whole - none - curvature;
+  if (!(curvature > 0)) return whole < none ? 1 : 0;
+  return Math.min(1, Math.max(0, -slope / (2 * curvature)));
+}

@@ -28,10 +28,10 @@ export const sharedTaskSchema = z.strictObject({
     /** Hours before the start over which mean departures from climatology are shown. */
     slowMeans: z.array(hours).default([]),
     /**
-     * What a site forecasts before it has learnt anything, and whose error the network learns: damped anomaly persistence, or the
-     * ridge regression that the site fits to its own training part, so that the network need not first learn what is linear.
+     * What a site forecasts before it has learnt anything, and whose error the network learns: the ridge regression that the site
+     * fits to its own training part, so that no network need first learn what is linear and local; or damped anomaly persistence.
      */
-    firstGuess: z.enum(["damped-anomaly", "ridge"]).default("damped-anomaly"),
+    firstGuess: z.enum(["ridge", "damped-anomaly"]).default("ridge"),
   }),
   training: z
     .strictObject({

@@ -27,7 +27,7 @@ const HOURS = 6;
 const task = parseSharedTask({
   variables: ["wind", "heat", "damp"],
   model: { name: "climax", patch: [1, 1], width: 16, depth: 1, heads: 2, ratio: 2, headDepth: 1, dropout: 0 },
-  forecast: { step: HOURS, leads: [6, 12], lags: [6] },
+  forecast: { step: HOURS, leads: [6, 12], lags: [6], firstGuess: "damped-anomaly" },
   training: { batch: 32, learningRate: 0.01 },
   split: { train: 0.6, validation: 0.15, blocks: 2 },
 });
@@ -307,13 +307,14 @@ describe("a site's own", () => {
     });
     expect(better.step).toBeGreaterThan(0);
     const again = await personalise(site, task, alone.params, { steps: 2, seed: 1, learningRate: 1e-9 });
-    expect(again).toMatchObject({ step: 0, params: alone.params });
+    expect(again.step).toBe(0);
+    expect(again.validation).toBeLessThanOrEqual(alone.validation);
 
     const spoilt = new Map([...alone.params].map(([n, a]) => [n, { ...a, data: a.data.map((w) => -20 * w) }]));
     expect(await validation(site, spoilt)).toBeGreaterThan(2);
     const rescued = await personalise(site, task, spoilt, { steps: 2, seed: 1, learningRate: 1e-9 });
-    expect(rescued.validation).toBeCloseTo(1, 6);
-    expect(await validation(site, rescued.params)).toBeCloseTo(1, 6);
+    expect(rescued.validation).toBeLessThan(1 + 1e-6); // 1 is the first guess
+    expect(await validation(site, rescued.params)).toBeCloseTo(rescued.validation, 10);
   });
 });
 
