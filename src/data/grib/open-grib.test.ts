@@ -154,7 +154,7 @@ it("a dataset written as GRIB 2 and opened again is the same", async () => {
   });
   const named = (dim: string, values: number[], attrs = {}) => ({ ...coordinate(values, attrs), dims: [dim] });
   const dataset = memoryDataset({
-    time: named("time", [time, time + 6 * HOUR]),
+    time: named("time", [time / HOUR - 24, time / HOUR - 18], { units: "hours since 1970-01-02" }),
     level: named("level", [500, 850], { units: "hPa" }),
     latitude: named("latitude", latitude),
     longitude: named("longitude", longitude),
@@ -175,7 +175,14 @@ it("a dataset written as GRIB 2 and opened again is the same", async () => {
     ...(await loaded(again)),
     u: { dims: u.dims, data: await u.read(), attrs: { units: "knots" } },
   });
-  await expect(gribMessages(wrong).next()).rejects.toThrow("variable 'u' cannot be written as GRIB: it is in 'knots'");
+  const inKnots = await openGrib(memorySource((await gribMessages(wrong).next()).value as Uint8Array), "knots.grib2");
+  const slower = bytesOf(await inKnots.variables.get("u")!.read());
+  slower.forEach((x, i) => expect(x - (data[i] * 1852) / 3600 || 0).toBeCloseTo(0, 3));
+  const warm = memoryDataset({
+    ...(await loaded(again)),
+    u: { dims: u.dims, data: await u.read(), attrs: { units: "K" } },
+  });
+  await expect(gribMessages(warm).next()).rejects.toThrow("'u' cannot be written as GRIB: it is in 'K', which is not");
 });
 
 async function loaded(dataset: Awaited<ReturnType<typeof openGrib>>) {
@@ -184,6 +191,41 @@ async function loaded(dataset: Awaited<ReturnType<typeof openGrib>>) {
   );
   return Object.fromEntries(await Promise.all(entries));
 }
+
+it("is written under GRIB's name whatever it is called, with what never changes once", async () => {
+  const axis = (dim: string, values: number[], attrs: Record<string, string> = {}) => ({
+    dims: [dim],
+    data: { dtype: "float64" as const, shape: [values.length], data: Float64Array.from(values) },
+    attrs,
+  });
+  const given = (dims: string[], shape: number[], attrs: Record<string, string>) => ({
+    dims,
+    data: { dtype: "float32" as const, shape, data: new Float32Array(shape.reduce((a, b) => a * b)).fill(280) },
+    attrs,
+  });
+  const dataset = memoryDataset({
+    time: axis("time", [0, 1], { units: "days since 2001-07-01", calendar: "proleptic_gregorian" }),
+    level: axis("level", [500], { units: "hPa" }),
+    latitude: axis("latitude", [10, 0]),
+    longitude: axis("longitude", [0, 10]),
+    "2m_temperature": given(["time", "latitude", "longitude"], [2, 2, 2], { units: "K" }),
+    temperature: given(["time", "level", "latitude", "longitude"], [2, 1, 2, 2], { units: "degC" }),
+    geopotential_at_surface: given(["latitude", "longitude"], [2, 2], { units: "m2 s-2" }),
+  });
+  const messages: Uint8Array[] = [];
+  for await (const message of gribMessages(dataset)) messages.push(message);
+  const { fields } = await indexGrib(memorySource(Buffer.concat(messages)), "x");
+  const dates = fields.map(({ time }) => new Date(time).toISOString().slice(0, 10));
+  expect(dates).toEqual(["2001-07-01", "2001-07-02", "2001-07-01", "2001-07-02", "2001-07-01"]);
+  const again = await openGrib(memorySource(Buffer.concat(messages)), "x");
+  expect([...again.variables.keys()]).toEqual(expect.arrayContaining(["2t", "t", "z"]));
+  expect(bytesOf(await again.variables.get("t")!.read())[0]).toBeCloseTo(553.15, 3);
+  const noleap = memoryDataset({
+    ...(await loaded(dataset)),
+    time: axis("time", [0, 1], { units: "days since 2001-07-01", calendar: "noleap" }),
+  });
+  await expect(gribMessages(noleap).next()).rejects.toThrow("its times are in the noleap calendar");
+});
 
 it("accumulations since the start of a run keep their intervals when written again", async () => {
   const tp = [6, 12].map((hours) => field({ parameter: 228228, leadHours: hours, interval: { type: "accum", hours } }));

@@ -4,12 +4,15 @@
  *
  *     for await (const message of gribMessages(dataset, { packing: "ccsds" })) await file.write(message);
  */
+import { conversion } from "../../earth/units.js";
+import { identify } from "../../earth/variables.js";
 import { DataError } from "../../errors.js";
 import { toNumbers } from "../../tensor/ndarray.js";
+import { readTimes } from "../coords.js";
 import { dataVariables, type Dataset, type Variable, variable } from "../dataset.js";
 import { type EncodeOptions, encodeMessage, type FieldToEncode } from "./encode-grib2.js";
 import { FROM_REFERENCE_TIME } from "./open-grib.js";
-import { parameterNamed, parameterOf } from "./parameters.js";
+import { codeOf, type Parameter, parameterNamed, parameterOf } from "./parameters.js";
 
 const OUTER = ["member", "time", "lead_time", "level"];
 const HOURS: Readonly<Record<string, number>> = {
@@ -35,15 +38,14 @@ export async function* gribMessages(dataset: Dataset, options: WriteGribOptions 
   const { variables: names, centre, ...encode } = options;
   const chosen = names ? names.map((name) => variable(dataset, name)) : dataVariables(dataset);
   const plans = await Promise.all(chosen.map((v) => planVariable(dataset, v, centre)));
-  for (const { of, outer, field } of plans) {
+  for (const { of, outer, toGrib, field } of plans) {
     const shape = outer.map((dim) => of.shape[of.dims.indexOf(dim)]);
     const total = shape.reduce((a, b) => a * b, 1);
     for (let cell = 0; cell < total; cell++) {
       const at: Record<string, number> = {};
       for (let axis = outer.length - 1, rest = cell; axis >= 0; rest = Math.floor(rest / shape[axis--]))
         at[outer[axis]] = rest % shape[axis];
-      const values = toNumbers(await of.read(at));
-      yield encodeMessage({ ...field(at), values }, encode);
+      yield encodeMessage({ ...field(at), values: toGrib(toNumbers(await of.read(at))) }, encode);
     }
   }
 }
@@ -51,6 +53,8 @@ export async function* gribMessages(dataset: Dataset, options: WriteGribOptions 
 interface Plan {
   readonly of: Variable;
   readonly outer: readonly string[];
+  /** Values in the units of GRIB's parameter. */
+  readonly toGrib: (values: ArrayLike<number>) => ArrayLike<number>;
   readonly field: (at: Readonly<Record<string, number>>) => Omit<FieldToEncode, "values">;
 }
 
@@ -74,18 +78,20 @@ async function planVariable(dataset: Dataset, of: Variable, centre: number | und
   const [latitude, longitude, time, lead, level, member] = await Promise.all(
     ["latitude", "longitude", "time", "lead_time", "level", "member"].map(coordinate),
   );
-  if (!time) throw fail("it has no dimension 'time'");
+  if (!time && !("time" in dataset.dims)) throw fail("neither it nor the dataset has a dimension 'time'");
+  const { values: instants, calendar } = await readTimes(dataset, time?.dim);
+  if (calendar !== "standard" && calendar !== "proleptic_gregorian")
+    throw fail(`its times are in the ${calendar} calendar, and GRIB's are those of everyday`);
   const perHour = lead ? HOURS[lead.units] : 1;
   if (perHour === undefined)
     throw fail(`its lead_time is in '${lead!.units}'; one of ${Object.keys(HOURS).join(", ")} is needed`);
   const { attrs } = of;
-  const paramId = attrs["GRIB_paramId"];
-  const parameter = typeof paramId === "number" && parameterOf(paramId) ? paramId : of.name;
-  const known = typeof parameter === "number" ? parameterOf(parameter) : parameterNamed(parameter);
-  if (known?.units && attrs["units"] !== undefined && attrs["units"] !== known.units)
+  const known = parameterOfVariable(of);
+  if (!known)
     throw fail(
-      `it is in '${String(attrs["units"])}', but GRIB's '${known.shortName}' is in '${known.units}'; convert it first`,
+      "GRIB has no parameter for it that Foehn knows; rename it to ECMWF's short name (--rename), or leave it out (--variables)",
     );
+  const toGrib = unitsOfGrib(of, known, fail);
   const levelType = level ? (pressureType(level.units) ?? attrs["GRIB_typeOfLevel"]) : attrs["GRIB_typeOfLevel"];
   if (level && typeof levelType !== "string")
     throw fail(`its level is in '${level.units}', neither a pressure nor said by the attribute GRIB_typeOfLevel`);
@@ -94,20 +100,22 @@ async function planVariable(dataset: Dataset, of: Variable, centre: number | und
   const hours = attrs["GRIB_interval_hours"];
   const fromStart = attrs["GRIB_interval"] === FROM_REFERENCE_TIME;
   const processed = typeof stepType === "string" && stepType !== "instant";
-  if (processed && typeof hours !== "number" && !fromStart)
+  const gathered = codeOf(known.paramId ?? known.shortName)?.conditions.has("stat") === true;
+  if ((processed && typeof hours !== "number" && !fromStart) || (gathered && !processed))
     throw fail(
-      `it is '${stepType}' over an interval, but the attribute GRIB_interval_hours does not say of what length`,
+      `it is ${processed ? `'${stepType}'` : `'${known.shortName}', an amount`} over an interval, but the attributes GRIB_stepType and GRIB_interval_hours do not say which; leave it out (--variables), or write Zarr or NetCDF`,
     );
   return {
     of,
     outer,
+    toGrib,
     field: (at) => {
       const leadHours = lead ? lead.values[at[lead.dim]] * perHour : 0;
       return {
-        parameter,
+        parameter: known.paramId ?? known.shortName,
         latitude: latitude!.values,
         longitude: longitude!.values,
-        time: time.values[at[time.dim]],
+        time: instants[time ? at[time.dim] : 0], // what never changes is written once, at the first time
         leadHours,
         ...(member && { member: { number: member.values[at[member.dim]], of: member.values.length } }),
         ...(typeof levelType === "string" && {
@@ -118,6 +126,37 @@ async function planVariable(dataset: Dataset, of: Variable, centre: number | und
       };
     },
   };
+}
+
+/** GRIB's parameter for a variable: by its paramId, ECMWF's short name, or what it is under whatever name. */
+function parameterOfVariable(of: Variable): Parameter | undefined {
+  const paramId = of.attrs["GRIB_paramId"];
+  const told = typeof paramId === "number" ? parameterOf(paramId) : undefined;
+  const quantity = identify(of);
+  const known = [told, parameterNamed(of.name), parameterOf(quantity?.paramId ?? -1)];
+  const found = known.find((parameter) => parameter && codeOf(parameter.paramId ?? parameter.shortName));
+  // ECMWF's oldest numbers of amounts have no code of edition 2, but their short names do
+  return found ?? (quantity?.shortName ? parameterNamed(quantity.shortName) : undefined);
+}
+
+/** How a variable's values become those of a parameter in its own units. */
+function unitsOfGrib(
+  of: Variable,
+  { shortName, units }: Parameter,
+  fail: (why: string) => Error,
+): (values: ArrayLike<number>) => ArrayLike<number> {
+  const from = of.attrs["units"];
+  if (typeof from !== "string" || !units || from === units) return (values) => values;
+  const quantity = identify(of);
+  let scale: number;
+  let offset: number;
+  try {
+    ({ scale, offset } = conversion(from, units, { water: quantity?.water, geopotential: quantity?.geopotential }));
+  } catch {
+    throw fail(`it is in '${from}', which is not what GRIB's '${shortName}' measures, in '${units}'; rename it`);
+  }
+  if (scale === 1 && offset === 0) return (values) => values;
+  return (values) => Float64Array.from(values, (x) => scale * x + offset);
 }
 
 const pressureType = (units: string): string | undefined =>
