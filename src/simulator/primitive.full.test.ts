@@ -34,11 +34,13 @@ describe("Jablonowski and Williamson (2006), the baroclinic wave", () => {
       byDay.push(lowest());
     }
     console.log(`lowest surface pressure by day, hPa: ${byDay.map((p) => p.toFixed(1)).join(" ")}`);
-    // As remembered from the paper's figures 5 and 7 (no table gives them): hardly a change to day 4, a closed low of some 992-993 hPa on day 7
-    // (deeper in its successor), 940 to 950 hPa on day 9 in all models at fine resolution; 5 hPa more either way.
-    expect(byDay[3]).toBeGreaterThan(998);
-    expect(byDay[8]).toBeGreaterThan(935);
-    expect(byDay[8]).toBeLessThan(955);
+    // The paper gives the cyclone's depth as maps alone, neither a table nor a range. What can be traced are the maps' scales, as E3SM's
+    // scripts have them that "mimic the J&W paper" (components/homme/test/jw_baroclinic/ps.ncl): every 1 hPa from 993 to 1005 hPa
+    // before day 7, every 10 hPa from 940 to 1020 hPa from then on, so that the lowest line on day 9 is 940 hPa: one step of it
+    // either way. Our own runs deepen with resolution towards it: 952.8 hPa at T42, 942.1 hPa at T85.
+    expect(Math.min(...byDay.slice(0, 6))).toBeGreaterThan(992);
+    expect(byDay[8]).toBeGreaterThan(930);
+    expect(byDay[8]).toBeLessThan(950);
   });
 });
 
@@ -99,23 +101,28 @@ describe("Held and Suarez (1994)", () => {
       easterlies: Math.min(...surfaceWinds),
       westerlies: Math.max(...surfaceWinds),
     });
-    // As remembered from the paper's figures 1-3 (no table gives them): a westerly jet of some 28-30 m/s near 45 degrees and 250 hPa, surface westerlies of 6-8 m/s,
-    // easterlies in the tropics; transient temperature variance of some 40 K^2 low in mid-latitudes. Equatorial air at the ground lies
-    // some 5 to 13 K below its equilibrium of 313 K. The bounds leave room for two thirds of the paper's resolution and half its levels.
-    expect(jet.speed).toBeGreaterThan(25);
-    expect(jet.speed).toBeLessThan(34);
-    expect(jet.latitude).toBeGreaterThan(35);
-    expect(jet.latitude).toBeLessThan(52);
+    // The paper's words for its T63 and 20 levels (section 3): one jet of "roughly 30 m/s near 45 degrees latitude" that closes off above
+    // sigma = 0.2, surface westerlies of "almost 8 m/s near 45 degrees"; eddy temperature variance to some 40 K^2 at sigma 0.75 to
+    // 0.85 and 40 to 45 degrees (as transcribed in the Palintropos project's protocol of the test). The bounds: a tenth of the
+    // jet, a quarter of the other two, and two rows of T42's grid, for two thirds of the paper's resolution and half its levels.
+    // With its 20 equal levels at T42, over 160 days: 32.7 m/s at 46 degrees, 8.9 m/s, 40.3 K^2 at 43 degrees and sigma 0.77.
+    // Of the trades and the equator's temperature the paper gives no number: their sign, and colder than equilibrium (313 K).
+    expect(jet.speed).toBeGreaterThan(27);
+    expect(jet.speed).toBeLessThan(33);
+    expect(jet.latitude).toBeGreaterThan(39);
+    expect(jet.latitude).toBeLessThan(51);
     expect(jet.sigma).toBeGreaterThan(0.15);
     expect(jet.sigma).toBeLessThan(0.35);
-    expect(Math.max(...surfaceWinds)).toBeGreaterThan(4);
-    expect(Math.max(...surfaceWinds)).toBeLessThan(11);
+    expect(Math.max(...surfaceWinds)).toBeGreaterThan(6);
+    expect(Math.max(...surfaceWinds)).toBeLessThan(10);
     expect(Math.min(...surfaceWinds)).toBeLessThan(-3);
     expect(equator).toBeGreaterThan(300);
-    expect(equator).toBeLessThan(309);
+    expect(equator).toBeLessThan(313);
     expect(variance.value).toBeGreaterThan(30);
-    expect(variance.value).toBeLessThan(60);
-    expect(variance.latitude).toBeGreaterThan(30);
-    expect(variance.latitude).toBeLessThan(60);
+    expect(variance.value).toBeLessThan(50);
+    expect(variance.latitude).toBeGreaterThan(35);
+    expect(variance.latitude).toBeLessThan(50);
+    expect(variance.sigma).toBeGreaterThan(0.7);
+    expect(variance.sigma).toBeLessThan(0.9);
   });
 });

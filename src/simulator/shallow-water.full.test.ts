@@ -69,7 +69,7 @@ describe("Williamson et al. (1992) at full length", () => {
     const fine = result(flowOverMountain(), { truncation: 106, step: 450, days: 15 });
     const coarse = result(flowOverMountain(), { truncation: 42, step: 1200, days: 15 });
     // Published: 1.37e-3 and 7.2e-4 for GME with 10,242 and 40,962 points against the spectral model at high resolution (DWD, "GME
-    // shallow water model", table 4); T42 has 8,192. Below 1e-3 as remembered from Jakob-Chien et al. (1995), figure 8.
+    // shallow water model", table 4); T42 has 8,192: between the two.
     expect(difference(coarse, fine)).toBeLessThan(1e-3);
     expect(Math.abs(coarse.after.energy / coarse.before.energy - 1)).toBeLessThan(5e-6);
     expect(Math.abs(coarse.after.mass / coarse.before.mass - 1)).toBeLessThan(1e-12);
