@@ -189,7 +189,7 @@ describe("spherical harmonics in a graph", () => {
     const graph = new Graph("filter");
     const p = scope(graph);
     const fields = graph.input("x", "float32", x.shape);
-    const y = spectralLayer(p, fields, harmonics({ latitudes, longitudes, fields }, T));
+    const y = spectralLayer(p, fields, harmonics({ latitudes, longitudes, fields }, T), false);
     const parameters = new Map([
       [
         "w",
@@ -203,8 +203,29 @@ describe("spherical harmonics in a graph", () => {
     expect(apart((await session.run({ x }))["y"], expected)).toBeLessThan(2e-5);
   });
 
+  it("move every wave by a quarter of its length by a complex filter's imaginary part: a n = m = 2 wave by 45 degrees", async () => {
+    const radians = Math.PI / 180;
+    const wave = (east: number) =>
+      float32(
+        [1, 1, 16, 32],
+        Array.from({ length: 512 }, (_, i) => {
+          const [phi, lambda] = [latitudes[Math.floor(i / 32)] * radians, (longitudes[i % 32] - east) * radians];
+          return Math.cos(phi) ** 2 * Math.cos(2 * lambda);
+        }),
+      );
+    const graph = new Graph("filter");
+    const fields = graph.input("x", "float32", [1, 1, 16, 32]);
+    const y = spectralLayer(scope(graph), fields, harmonics({ latitudes, longitudes, fields }, T), true);
+    // Real part 0, imaginary part 1 at every wavenumber
+    const numbers = Array.from({ length: 2 * (T + 1) }, (_, k) => k % 2);
+    const parameters = new Map([["w", float32([T + 1, 2, 1], numbers)]]);
+    const session = await runtime.load(exportOnnx(graph, { outputs: new Map([["y", y]]), parameters }));
+    expect(apart((await session.run({ x: wave(0) }))["y"], wave(45))).toBeLessThan(2e-5);
+  });
+
   it("refuse regions and truncations that the grid does not bear", () => {
     expect(() => build({ name: "sfno" })).toThrow(/needs longitudes all around the globe/);
+    expect(() => build({ name: "sfno", filters: "imaginary" }, globe(8, 16))).toThrow(/not one of complex and real/);
     expect(() => build({ name: "sfno", truncation: 9 }, globe(8, 16))).toThrow(/take 7 or less/);
   });
 });
