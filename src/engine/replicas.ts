@@ -6,7 +6,7 @@
  */
 import { FoehnError } from "../errors.js";
 import type { Tensor } from "../graph/graph.js";
-import { type NdArray, zeros } from "../tensor/ndarray.js";
+import type { NdArray } from "../tensor/ndarray.js";
 import type { Feeds, Resident, Runtime, Session } from "./runtime.js";
 
 type Residents = ReadonlyMap<string, Resident>;
@@ -28,7 +28,7 @@ export async function keepReplica(
   const kept = new Map<string, Resident>();
   for (const [name, array] of parameters) kept.set(name, await runtime.keep(array));
   const sums = new Map<string, Resident>();
-  for (const { name, shape } of trained) sums.set(name, await runtime.keep(zeros("float32", shape)));
+  for (const { name, shape } of trained) sums.set(name, await runtime.zeros(shape));
   return { runtime, parameters: kept, sums };
 }
 

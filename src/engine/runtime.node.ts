@@ -1,9 +1,9 @@
 /** Runtimes in Node: on this thread (tests, short work) or in a worker thread, so that the caller's event loop stays free. */
 import { availableParallelism } from "node:os";
-import { Worker } from "node:worker_threads";
+import { MessageChannel, Worker } from "node:worker_threads";
 import { FoehnError, UsageError } from "../errors.js";
-import type { NdArray } from "../tensor/ndarray.js";
-import { isArray, ortRuntime, type Resident, type Runtime, type Session } from "./runtime.js";
+import type { NdArray, Shape } from "../tensor/ndarray.js";
+import { isArray, type OrtModule, ortRuntime, type Resident, type Runtime, type Session } from "./runtime.js";
 
 /** Devices by name that onnxruntime-node may have on some machine. */
 export const DEVICES = ["cpu", "cuda", "webgpu", "coreml", "dml"] as const;
@@ -34,7 +34,49 @@ async function checked(options: RuntimeOptions): Promise<{ device: string; threa
 /** A runtime on the calling thread. */
 export async function openInline(options: RuntimeOptions = {}): Promise<Runtime> {
   const ort = await import("onnxruntime-node");
-  return ortRuntime(ort, await checked(options));
+  return ortRuntime(withoutCopies(ort), await checked(options));
+}
+
+/**
+ * The same module without the copies that onnxruntime-node 1.30 makes of outputs which it has already written where they are
+ * wanted. Nobody asks for them, but as garbage they would take all gradients' memory several times over.
+ */
+const withoutCopies = (ort: OrtModule): OrtModule => ({
+  Tensor: ort.Tensor,
+  InferenceSession: {
+    async create(model, options) {
+      const session = await ort.InferenceSession.create(model, options);
+      return {
+        inputNames: session.inputNames,
+        outputNames: session.outputNames,
+        inputMetadata: session.inputMetadata,
+        release: () => session.release(),
+        async run(feeds, fetches) {
+          const results = await session.run(feeds, fetches);
+          const copies: ArrayBuffer[] = [];
+          for (const [name, target] of Object.entries(fetches)) {
+            if (!target) continue;
+            const { buffer } = results[name].data as Float32Array<ArrayBuffer>;
+            if (buffer !== (target.data as Float32Array).buffer) copies.push(buffer);
+          }
+          discard(copies);
+          return {
+            ...results,
+            ...Object.fromEntries(Object.entries(fetches).filter(([, target]) => target)),
+          } as typeof results;
+        },
+      };
+    },
+  },
+});
+
+/** Frees memory now: what is sent to a closed port is owned by nobody. */
+function discard(buffers: readonly ArrayBuffer[]): void {
+  if (buffers.length === 0) return;
+  const { port1, port2 } = new MessageChannel();
+  port2.close();
+  port1.postMessage(null, [...buffers]);
+  port1.close();
 }
 
 /** What is asked of the worker (worker.node.ts); residents and sessions are known there by number. */
@@ -42,6 +84,7 @@ export type Request =
   | { kind: "load"; model: Uint8Array | string; threads?: number }
   | { kind: "run"; session: number; feeds: Record<string, NdArray | number>; into: Record<string, number> }
   | { kind: "keep"; array: NdArray }
+  | { kind: "zeros"; shape: Shape }
   | { kind: "read"; resident: number }
   | { kind: "write"; resident: number; array: NdArray }
   | { kind: "clear" | "release"; resident: number }
@@ -88,6 +131,11 @@ export async function openRuntime(options: RuntimeOptions = {}): Promise<Runtime
 
   const peers: Promise<Runtime>[] = [];
   const numbers = new WeakMap<object, number>();
+  const hold = ({ dtype, shape }: Resident, number: number): Resident => {
+    const handle: Resident = { dtype, shape };
+    numbers.set(handle, number);
+    return handle;
+  };
   const numberOf = (handle: Resident): number => {
     const number = numbers.get(handle);
     if (number === undefined) throw new FoehnError("this array is not kept by this runtime");
@@ -122,9 +170,10 @@ export async function openRuntime(options: RuntimeOptions = {}): Promise<Runtime
       return handle;
     },
     async keep(array) {
-      const handle: Resident = { dtype: array.dtype, shape: array.shape };
-      numbers.set(handle, await ask<number>({ kind: "keep", array }));
-      return handle;
+      return hold(array, await ask<number>({ kind: "keep", array }));
+    },
+    async zeros(shape) {
+      return hold({ dtype: "float32", shape }, await ask<number>({ kind: "zeros", shape }));
     },
     read: (handle) => ask({ kind: "read", resident: numberOf(handle) }),
     write: (handle, array) => ask({ kind: "write", resident: numberOf(handle), array }),

@@ -8,7 +8,7 @@
  *     const { y } = await session.run({ x, w });
  */
 import { FoehnError } from "../errors.js";
-import { type DType, type NdArray, TYPED_ARRAYS, type TypedArray } from "../tensor/ndarray.js";
+import { type DType, type NdArray, type Shape, TYPED_ARRAYS, type TypedArray, zeros } from "../tensor/ndarray.js";
 
 /** An array that lives where the runtime computes. */
 export interface Resident {
@@ -38,8 +38,10 @@ export interface Runtime {
    * operators run on `threads` threads, on all where left out.
    */
   load(model: Uint8Array | string, options?: { threads?: number }): Promise<Session>;
-  /** Copies an array to where the runtime computes. */
-  keep(array: NdArray): Promise<Resident>;
+  /** Copies an array to where the runtime computes; no copy is made of one that is `given`, which the caller does not touch again. */
+  keep(array: NdArray, options?: { given?: boolean }): Promise<Resident>;
+  /** Keeps zeros, none of which travel. */
+  zeros(shape: Shape): Promise<Resident>;
   /** A copy of a resident's numbers. */
   read(resident: Resident): Promise<NdArray>;
   write(resident: Resident, array: NdArray): Promise<void>;
@@ -82,6 +84,11 @@ export function ortRuntime(ort: OrtModule, options: { device: string; threads: n
     shape: [...dims],
     data: data as Float32Array,
   });
+  const hold = (array: NdArray): Resident => {
+    const handle: Resident = { dtype: array.dtype, shape: array.shape };
+    tensors.set(handle, toOrt(array));
+    return handle;
+  };
   const feed = (value: Feed): OrtTensor => tensors.get(value) ?? toOrt(value as NdArray);
   const resident = (value: Resident): NdArray => {
     const tensor = tensors.get(value);
@@ -127,12 +134,10 @@ export function ortRuntime(ort: OrtModule, options: { device: string; threads: n
         close: () => session.release(),
       };
     },
-    async keep(array) {
-      const copy = { ...array, data: array.data.slice() } as NdArray;
-      const handle: Resident = { dtype: array.dtype, shape: array.shape };
-      tensors.set(handle, toOrt(copy));
-      return handle;
+    async keep(array, { given = false } = {}) {
+      return hold(given ? array : ({ ...array, data: array.data.slice() }));
     },
+    zeros: async (shape) => hold(zeros("float32", shape)),
     read: async (handle) => {
       const array = resident(handle);
       return { ...array, data: array.data.slice() };

@@ -14,7 +14,7 @@
 import { FoehnError, GraphError } from "../errors.js";
 import { exportOnnx } from "../graph/export.js";
 import type { Tensor } from "../graph/graph.js";
-import { type NdArray, zeros } from "../tensor/ndarray.js";
+import type { NdArray } from "../tensor/ndarray.js";
 import { firstNonFinite } from "./diagnose.js";
 import type { Optimiser } from "./optimiser.js";
 import type { Parameters } from "./parameters.js";
@@ -94,11 +94,11 @@ export async function createTrainer(runtime: Runtime, options: TrainerOptions): 
     for (const [part, transform] of optimiser.entries())
       for (const [slot, { shape, start = "zero" }] of Object.entries(transform.slots(p.shape))) {
         const name = slotName(part, slot, p.name);
-        const fresh = start === "parameter" ? options.parameters.get(p.name)! : zeros("float32", shape);
         const saved = state?.arrays.get(name);
         if (state && !saved)
           throw new FoehnError(`the saved optimiser state has no '${name}': it belongs to another optimiser or model`);
-        slots.set(name, await runtime.keep(saved ?? fresh));
+        const from = saved ?? (start === "parameter" ? options.parameters.get(p.name)! : undefined);
+        slots.set(name, await (from ? runtime.keep(from) : runtime.zeros(shape)));
       }
   const parameterFeeds = Object.fromEntries(kept);
   const sumFeeds = prefixed("sum/", sums);

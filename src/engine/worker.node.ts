@@ -26,7 +26,9 @@ async function answer(request: Request): Promise<unknown> {
       return sessions[request.session].run(feeds, { into });
     }
     case "keep":
-      return residents.push(await runtime.keep(request.array)) - 1;
+      return residents.push(await runtime.keep(request.array, { given: true })) - 1; // what came is a copy
+    case "zeros":
+      return residents.push(await runtime.zeros(request.shape)) - 1;
     case "read":
       return runtime.read(residents[request.resident]!);
     case "write":
