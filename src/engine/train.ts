@@ -14,6 +14,7 @@
 import { FoehnError, GraphError } from "../errors.js";
 import { exportOnnx } from "../graph/export.js";
 import type { Tensor } from "../graph/graph.js";
+import { withWinograd } from "../graph/winograd.js";
 import type { NdArray } from "../tensor/ndarray.js";
 import { firstNonFinite } from "./diagnose.js";
 import type { Optimiser } from "./optimiser.js";
@@ -83,7 +84,7 @@ export async function createTrainer(runtime: Runtime, options: TrainerOptions): 
 
   const model = gradientGraph(loss, trained);
   const updateSession = await runtime.load(updateGraph(trained, optimiser));
-  const lossSession = await runtime.load(exportOnnx(evaluation.graph, { outputs: new Map([["loss", evaluation]]) }));
+  const lossSession = await runtime.load(exportOnnx(withWinograd(evaluation.graph, new Map([["loss", evaluation]]))));
 
   // Everything that lives beside the sessions
   const numbers = new Map(graph.parameters.map(({ name }) => [name, options.parameters.get(name)!]));
