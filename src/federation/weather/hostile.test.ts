@@ -57,14 +57,15 @@ it("hostile sites send what their attack says of their own changes", async () =>
 });
 
 it("what is kept is measured by the plain mean without attack", () => {
-  const row = { attack: "none", codec: "float32", sites: 9, bytes: 100, fullBytes: 100 };
+  const row = { attack: "none", codec: "float32", sites: 9, personal: 0.2, ridge: 0.15, bytes: 100, fullBytes: 100 };
   const table = robustMarkdown([
     { ...row, rule: "median", validation: 0.85, skill: 0.12 },
     { ...row, rule: "mean", validation: 0.8, skill: 0.16 },
-    { ...row, rule: "mean", attack: "turned x 10", validation: 1e9, skill: -1e9 },
+    { ...row, rule: "mean", attack: "turned x 10", validation: 1e9, skill: -1e9, personal: 0.15 },
     { ...row, rule: "mean", codec: "sign, ef14", validation: 0.8, skill: 0.16, bytes: 5 },
   ]).split("\n");
-  expect(table[2]).toBe("| median | none | float32 | 15.0 | 75 % | 12.0 | 75 % | 1.0 x |");
-  expect(table[4]).toBe("| mean | turned x 10 | float32 | destroyed | - | destroyed | - | 1.0 x |");
-  expect(table[5]).toBe("| mean | none | sign, ef14 | 20.0 | 100 % | 16.0 | 100 % | 20.0 x |");
+  expect(table[2]).toBe("| median | none | float32 | 15.0 | 75 % | 12.0 | 75 % | 20.0 | 100 % | 1.0 x |");
+  expect(table[4]).toBe("| mean | turned x 10 | float32 | destroyed | - | destroyed | - | 15.0 | 75 % | 1.0 x |");
+  expect(table[5]).toBe("| mean | none | sign, ef14 | 20.0 | 100 % | 16.0 | 100 % | 20.0 | 100 % | 20.0 x |");
+  expect(table[7]).toBe("Ridge regression alone: 15.0 %.");
 });

@@ -1,9 +1,11 @@
 /** What is left of a run's skill under hostile sites, other rules and compressed rounds: one case after the other, each from the same start. */
 import type { RunConfigInput } from "../protocol/config.js";
+import type { Parameters } from "../protocol/parameters.js";
 import type { RoundRecord } from "../protocol/records.js";
 import { type Attack, hostileTrainers } from "./hostile.js";
-import { meanValidation, type Owner, type ProofOptions, trainTogether } from "./proof.js";
-import { relativeError } from "./scores.js";
+import { meanValidation, type ProofOptions, trainTogether } from "./proof.js";
+import { personalise } from "./own.js";
+import { type Errors, relativeError } from "./scores.js";
 
 export interface RobustCase {
   readonly rule?: string;
@@ -23,6 +25,10 @@ export interface RobustRow {
   /** Mean relative error on the validation parts, and mean skill on the test parts. */
   readonly validation: number;
   readonly skill: number;
+  /** Mean skill of the sites' own models, which take as much of the shared one as their validation parts bear. */
+  readonly personal: number;
+  /** Mean skill of ridge regression alone. */
+  readonly ridge: number;
   /** Bytes of all updates, and of as many full float32 updates. */
   readonly bytes: number;
   readonly fullBytes: number;
@@ -72,22 +78,27 @@ export async function robustRun(
     ...names,
     sites: part.length,
     validation: await meanValidation(honest, last),
-    skill: await meanSkill(honest, last, testStarts),
+    ...(await meanSkills({ config, task, owners: honest, testStarts }, last)),
     bytes: sum((r) => r.bytes),
     fullBytes: sum((r) => r.fullBytes * r.sites.length),
   };
 }
 
-/** Mean skill of a model over owners' test parts. */
-async function meanSkill(
-  owners: readonly Owner[],
-  params: Parameters<typeof meanValidation>[1],
-  starts: number,
-): Promise<number> {
-  let total = 0;
-  for (const { site } of owners)
-    total += 1 - relativeError(await site.errors(params, "test", starts), site.baseline("damped", "test", starts));
-  return total / owners.length;
+/** Mean skills over the owners' test parts: of a shared model, of what each makes of it, of ridge regression. */
+async function meanSkills(
+  { config, task, owners, testStarts }: Pick<ProofOptions, "config" | "task" | "owners"> & { testStarts: number },
+  shared: Parameters,
+): Promise<Pick<RobustRow, "skill" | "personal" | "ridge">> {
+  const sums = { skill: 0, personal: 0, ridge: 0 };
+  for (const { site } of owners) {
+    const damped = site.baseline("damped", "test", testStarts);
+    const skill = (errors: Errors): number => (1 - relativeError(errors, damped)) / owners.length;
+    const own = await personalise(site, task, shared, { seed: config.seed ?? 0 });
+    sums.skill += skill(await site.errors(shared, "test", testStarts));
+    sums.personal += skill(await site.errors(own.params, "test", testStarts));
+    sums.ridge += skill(site.baseline("ridge", "test", testStarts));
+  }
+  return sums;
 }
 
 /** Rows as a table; what is kept is measured by the plain mean's row without attack. */
@@ -97,8 +108,8 @@ export function robustMarkdown(rows: readonly RobustRow[]): string {
   const kept = (v: number, of: number | undefined): string =>
     of === undefined || !(v > 0) ? "-" : `${((100 * v) / of).toFixed(0)} %`;
   return [
-    "| rule | attack | codec | skill, validation | kept | skill, test | kept | fewer bytes |",
-    "|---|---|---|---|---|---|---|---|",
+    "| rule | attack | codec | skill, validation | kept | skill, test | kept | personal | kept | fewer bytes |",
+    "|---|---|---|---|---|---|---|---|---|---|",
     ...rows.map((r) => {
       const cells = [
         r.rule,
@@ -108,10 +119,14 @@ export function robustMarkdown(rows: readonly RobustRow[]): string {
         kept(1 - r.validation, clean && 1 - clean.validation),
         percent(r.skill),
         kept(r.skill, clean?.skill),
+        percent(r.personal),
+        kept(r.personal, clean?.personal),
         `${(r.fullBytes / r.bytes).toFixed(1)} x`,
       ];
       return `| ${cells.join(" | ")} |`;
     }),
+    "",
+    `Ridge regression alone: ${percent(rows[0]?.ridge ?? NaN)} %.`,
     "",
   ].join("\n");
 }
