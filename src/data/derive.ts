@@ -153,7 +153,8 @@ function transport(name: string, standard: string | undefined, component: "u" | 
           compute: ([q, u, v], count) => {
             const out = new Float64Array(count);
             for (let i = 0; i < count; i++) {
-              let [east, north] = [0, 0];
+              let east = 0;
+              let north = 0;
               for (let k = 0; k < n; k++) {
                 const mass = (q[i * n + k] * thickness[k]) / STANDARD_GRAVITY;
                 east += mass * u[i * n + k];

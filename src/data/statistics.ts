@@ -85,7 +85,10 @@ function merge(
   start: number,
   end: number,
 ): void {
-  let [n, sum, low, high] = [0, 0, stats.min[level], stats.max[level]];
+  let n = 0;
+  let sum = 0;
+  let low = stats.min[level];
+  let high = stats.max[level];
   for (let i = start; i < end; i++) {
     const x = values[i];
     if (x !== x) continue;
