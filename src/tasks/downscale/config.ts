@@ -46,6 +46,11 @@ export const downscaleSchema = z.strictObject({
       quantiles: z.int().min(2).max(99).default(20),
       /** The coarse variable whose interpolation is the first guess; the one named like the target where left out; none if empty. */
       base: z.string().optional(),
+      /**
+       * What the first guess is: the interpolated field and each cell's mean difference from it, or each cell's `regression` on it
+       * (regression.ts), which a network with few times to learn from does well to begin with.
+       */
+      guess: z.enum(["difference", "regression"]).default("difference"),
       /** Amounts up to this are dry, in the target's units. */
       dryUpTo: z.number().nonnegative().default(0.1),
       /** Weight of the squared error of the mean beside the loss of the distribution. */

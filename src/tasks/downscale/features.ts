@@ -11,6 +11,7 @@ import type { DownscaleConfig } from "./config.js";
 import type { FieldGrid } from "./fields.js";
 import { type Fitted, LOCAL_MAPS, logBase } from "./fitted.js";
 import { guessMaps } from "./heads.js";
+import type { Regression } from "./regression.js";
 import { interpolate, placesIn, type Places, scaleFactors, type Window } from "./places.js";
 
 /** Rain that an interpolated amount of none stands for, so that its logarithm is finite. */
@@ -38,6 +39,8 @@ export interface WindowFeatures {
   readonly place: Float32Array;
   /** [guess map x target, cell], without what the base field adds. */
   readonly guess: Float32Array;
+  /** Gain and centre of each target and cell, where the run has a regression. */
+  readonly regression?: Regression;
 }
 
 /** The fixed part of a window's features. */
@@ -89,7 +92,16 @@ export function windowFeatures(
       place[at + cells + i] = (2 * c) / Math.max(1, fine.columns - 1) - 1;
     }
   }
-  return { window, places, place, guess };
+  const { regression } = fitted;
+  const windowed = (values: Float32Array) =>
+    Float32Array.from({ length: targets * cells }, (_, k) => values[Math.floor(k / cells) * all + cellOf(k % cells)]);
+  return {
+    window,
+    places,
+    place,
+    guess,
+    ...(regression && { regression: { gain: windowed(regression.gain), centre: windowed(regression.centre) } }),
+  };
 }
 
 const finite = (x: number): number => (Number.isFinite(x) ? x : 0);
@@ -158,6 +170,9 @@ export function sampleFeeds(
       const { oddsByBase } = fitted.rain[v];
       if (!oddsByBase) {
         for (let i = 0; i < cells; i++) data.guess[to + i] += data.predictors[from + i];
+        if (f.regression)
+          for (let i = 0, k = v * cells; i < cells; i++, k++)
+            data.guess[to + i] += f.regression.gain[k] * (data.predictors[from + i] - f.regression.centre[k]);
         return;
       }
       // The mean p m is then the interpolated amount, and the network's residual a factor on it

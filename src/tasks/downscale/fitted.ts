@@ -11,6 +11,7 @@ import type { DownscaleConfig } from "./config.js";
 import type { FieldGrid } from "./fields.js";
 import { cellsOf, coarseAt, fineAt, type Pairs } from "./pairs.js";
 import { interpolate, placesIn } from "./places.js";
+import { fitRegression, type Regression } from "./regression.js";
 
 export interface Fitted {
   readonly targets: readonly string[];
@@ -50,6 +51,8 @@ export interface Fitted {
    * time, ln mean wet amount. NaN where the truth never has a value.
    */
   readonly local: Float32Array;
+  /** How much more than the interpolated field each cell varies, where the run asks for it. */
+  readonly regression?: Regression;
 }
 
 export interface Rain {
@@ -118,6 +121,8 @@ export function fitDownscaling(pairs: Pairs, config: DownscaleConfig, train: rea
     return m;
   });
 
+  const regression = regressionOf(pairs, config, base, train);
+
   // Truth less first guess, by cell and over all
   const places = placesIn(first.grid, pairs.grid);
   const guess = new Float32Array(cells);
@@ -139,6 +144,9 @@ export function fitDownscaling(pairs: Pairs, config: DownscaleConfig, train: rea
           coarseAt(pairs, first, t).subarray(base[v] * coarseCells, (base[v] + 1) * coarseCells),
           guess,
         );
+      if (regression)
+        for (let i = 0, k = v * cells; i < cells; i++, k++)
+          guess[i] += regression.gain[k] * (guess[i] - regression.centre[k]);
       for (let i = 0; i < cells; i++) {
         const o = truth[v * cells + i];
         const d = o - guess[i];
@@ -217,7 +225,28 @@ export function fitDownscaling(pairs: Pairs, config: DownscaleConfig, train: rea
     context,
     mapValues: pairs.mapValues,
     local,
+    ...(regression && { regression }),
   };
+}
+
+function regressionOf(
+  pairs: Pairs,
+  { downscale, model }: DownscaleConfig,
+  base: readonly number[],
+  train: readonly number[],
+): Regression | undefined {
+  if (downscale.guess !== "regression") return undefined;
+  const refusal = !downscale.localClimate
+    ? "it belongs to the run's own cells; set downscale.localClimate to true"
+    : downscale.head === "bernoulli-gamma"
+      ? "that head begins with the chance of rain; take the head 'quantile' or 'mean'"
+      : model.name === "invertible"
+        ? "the model 'invertible' begins with means over blocks"
+        : base.every((p) => p < 0)
+          ? "the coarse data do not hold the target"
+          : undefined;
+  if (refusal) throw new UsageError(`downscale.guess: regression: ${refusal}, or leave downscale.guess out`);
+  return fitRegression(pairs, base, train);
 }
 
 /** Logistic regression on one number by Newton's method. */
@@ -296,7 +325,7 @@ export function cellWeights({ rows, columns, latitudes, axes }: FieldGrid): Floa
 
 /** The fitted numbers as arrays and a text, for one file. */
 export function packFitted(f: Fitted): { arrays: [string, NdArray][]; metadata: Record<string, string> } {
-  const { grid, coarse, context, mapValues, local, ...facts } = f;
+  const { grid, coarse, context, mapValues, local, regression, ...facts } = f;
   const axis = (values: Float64Array): NdArray => ({ dtype: "float64", shape: [values.length], data: values });
   const flat = (values: Float32Array): NdArray => float32([values.length], values);
   const { latitudes, longitudes, projected, ...shape } = grid;
@@ -316,6 +345,12 @@ export function packFitted(f: Fitted): { arrays: [string, NdArray][]; metadata: 
       ["context.deviation", flat(context.deviation)],
       ["maps", flat(mapValues)],
       ["local", flat(local)],
+      ...(regression
+        ? [
+            ["regression.gain", flat(regression.gain)] as [string, NdArray],
+            ["regression.centre", flat(regression.centre)] as [string, NdArray],
+          ]
+        : []),
     ],
     metadata: {
       fitted: JSON.stringify({
@@ -358,5 +393,8 @@ export function unpackFitted(
     context: { mean: flat("context.mean"), deviation: flat("context.deviation") },
     mapValues: flat("maps"),
     local: flat("local"),
+    ...(arrays.has("regression.gain") && {
+      regression: { gain: flat("regression.gain"), centre: flat("regression.centre") },
+    }),
   };
 }

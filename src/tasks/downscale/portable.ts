@@ -164,6 +164,11 @@ function guessOf({ config, fitted }: DownscaleModel, features: WindowFeatures, f
     const { oddsByBase } = fitted.rain[v];
     if (!oddsByBase) {
       all[v] = add(all[v], of(p));
+      if (features.regression) {
+        const { gain, centre } = features.regression;
+        const map = (values: Float32Array) => fixed(graph, values.subarray(v * cells, (v + 1) * cells), rows, columns);
+        all[v] = add(all[v], mul(sub(of(p), map(centre)), map(gain)));
+      }
       return;
     }
     const amount = maximum(of(p), 0);
