@@ -220,13 +220,17 @@ export function climateFeatures(climate: Climate): ClimateFeatures {
 /** The features as lines to print. */
 export function describeClimate(climate: Climate): string {
   const { jets, stormTracks, trades, itcz, rain, imbalance } = climateFeatures(climate);
+  const missing = "not simulated";
   const place = (latitude: number, digits = 0): string =>
-    Number.isNaN(latitude)
-      ? "a season not simulated"
-      : `${Math.abs(latitude).toFixed(digits)}${latitude >= 0 ? "N" : "S"}`;
+    Number.isNaN(latitude) ? missing : `${Math.abs(latitude).toFixed(digits)}${latitude >= 0 ? "N" : "S"}`;
+  // northern winter, then southern; a run shorter than a year may lack one of them
+  const each = <T extends { latitude: number }>(features: readonly T[], words: (feature: T) => string): string =>
+    features.map((f) => (Number.isNaN(f.latitude) ? missing : words(f))).join("; ");
+  const jetWords = each(jets, (j) => `${j.speed.toFixed(0)} m/s at ${place(j.latitude)}, ${j.pressure} hPa`);
+  const stormWords = each(stormTracks, (s) => `${s.energy.toFixed(0)} m2/s2 at ${place(s.latitude)}`);
   const lines = [
-    `jets in winter: ${jets.map((j) => `${j.speed.toFixed(0)} m/s at ${place(j.latitude)}, ${j.pressure} hPa`).join("; ")}`,
-    `storm tracks in winter: ${stormTracks.map((s) => `${s.energy.toFixed(0)} m2/s2 at ${place(s.latitude)}`).join("; ")}; trade winds: ${trades.toFixed(1)} m/s`,
+    `jets in winter, north; south: ${jetWords}`,
+    `storm tracks in winter, north; south: ${stormWords}; trade winds: ${trades.toFixed(1)} m/s`,
   ];
   const { energy, groundTemperature } = climate;
   if (energy && imbalance !== undefined)
