@@ -9,7 +9,7 @@ import { identify } from "../../earth/variables.js";
 import { DataError } from "../../errors.js";
 import { toNumbers } from "../../tensor/ndarray.js";
 import { readTimes } from "../coords.js";
-import { dataVariables, type Dataset, type Variable, variable } from "../dataset.js";
+import { type Attributes, dataVariables, type Dataset, type Variable, variable } from "../dataset.js";
 import { type EncodeOptions, encodeMessage, type FieldToEncode } from "./encode-grib2.js";
 import { FROM_REFERENCE_TIME } from "./open-grib.js";
 import { codeOf, type Parameter, parameterNamed, parameterOf } from "./parameters.js";
@@ -101,31 +101,44 @@ async function planVariable(dataset: Dataset, of: Variable, centre: number | und
   const fromStart = attrs["GRIB_interval"] === FROM_REFERENCE_TIME;
   const processed = typeof stepType === "string" && stepType !== "instant";
   const gathered = codeOf(known.paramId ?? known.shortName)?.conditions.has("stat") === true;
-  if ((processed && typeof hours !== "number" && !fromStart) || (gathered && !processed))
+  // sums since the time before: a forecast from then on, as reanalyses code them
+  const sinceBefore = gathered && !processed && !lead && isSum(attrs) ? evenHours(instants) : undefined;
+  if ((processed && typeof hours !== "number" && !fromStart) || (gathered && !processed && sinceBefore === undefined))
     throw fail(
-      `it is ${processed ? `'${stepType}'` : `'${known.shortName}', an amount`} over an interval, but the attributes GRIB_stepType and GRIB_interval_hours do not say which; leave it out (--variables), or write Zarr or NetCDF`,
+      `it is ${processed ? `'${stepType}'` : `'${known.shortName}', an amount`} over an interval, but neither the attributes GRIB_stepType and GRIB_interval_hours nor even steps of time with cell_methods 'time: sum' say which; leave it out (--variables), or write Zarr or NetCDF`,
     );
   return {
     of,
     outer,
     toGrib,
     field: (at) => {
-      const leadHours = lead ? lead.values[at[lead.dim]] * perHour : 0;
+      const leadHours = lead ? lead.values[at[lead.dim]] * perHour : (sinceBefore ?? 0);
+      const instant = instants[time ? at[time.dim] : 0]; // what never changes is written once, at the first time
       return {
         parameter: known.paramId ?? known.shortName,
         latitude: latitude!.values,
         longitude: longitude!.values,
-        time: instants[time ? at[time.dim] : 0], // what never changes is written once, at the first time
+        time: instant - (sinceBefore ?? 0) * 3_600_000,
         leadHours,
         ...(member && { member: { number: member.values[at[member.dim]], of: member.values.length } }),
         ...(typeof levelType === "string" && {
           level: { type: levelType, value: level ? level.values[at[level.dim]] : fixedLevel },
         }),
         ...(processed && { interval: { type: stepType, hours: fromStart ? leadHours : Number(hours) } }),
+        ...(sinceBefore !== undefined && { interval: { type: "accum", hours: sinceBefore } }),
         ...(centre !== undefined && { centre }),
       };
     },
   };
+}
+
+const isSum = (attrs: Attributes): boolean => /\btime: sum\b/.test(String(attrs["cell_methods"] ?? ""));
+
+/** Hours between instants that lie evenly; undefined where they do not. */
+function evenHours(instants: ArrayLike<number>): number | undefined {
+  const step = instants[1] - instants[0];
+  for (let i = 2; i < instants.length; i++) if (instants[i] - instants[i - 1] !== step) return undefined;
+  return step > 0 ? step / 3_600_000 : undefined;
 }
 
 /** GRIB's parameter for a variable: by its paramId, ECMWF's short name, or what it is under whatever name. */
