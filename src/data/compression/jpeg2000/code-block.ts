@@ -150,22 +150,29 @@ export class BlockDecoder {
 
   /** D.3.1: significance propagation. */
   private propagate(plane: number, raw: boolean): void {
-    const { flags, values, width, height, table, mq } = this;
+    const { flags, values, width, height, table, mq, causal } = this;
+    const stride = width + 2;
     const first = 3 << plane; // 1.5 units of this plane, doubled
     for (let top = 0; top < height; top += 4) {
-      const bottom = Math.min(top + 4, height);
-      for (let i = 0; i < width; i++)
-        for (let j = top; j < bottom; j++) {
-          const f = (j + 1) * (width + 2) + i + 1;
-          const known = this.causal && j === top + 3 ? flags[f] & NOT_BELOW : flags[f];
+      const rows = Math.min(4, height - top);
+      let column = (top + 1) * stride + 1;
+      for (let i = 0; i < width; i++, column++) {
+        let f = column;
+        for (let j = 0; j < rows; j++, f += stride) {
+          let known = flags[f];
           if ((known & AROUND) === 0 || (known & (SIGNIFICANT | VISITED)) !== 0) continue;
+          if (causal && j === 3) {
+            known &= NOT_BELOW;
+            if ((known & AROUND) === 0) continue;
+          }
           if (raw ? this.raw.bit() : mq.bit(table[known & AROUND])) {
             const negative = raw ? this.raw.bit() : this.sign(known);
-            values[j * width + i] = negative ? -first : first;
+            values[(top + j) * width + i] = negative ? -first : first;
             this.spread(f, negative);
           }
           flags[f] |= VISITED;
         }
+      }
     }
   }
 
@@ -177,21 +184,26 @@ export class BlockDecoder {
 
   /** D.3.3: magnitude refinement. */
   private refine(plane: number, raw: boolean): void {
-    const { flags, values, width, height, mq } = this;
+    const { flags, values, width, height, mq, causal } = this;
+    const stride = width + 2;
     const half = 1 << plane;
     for (let top = 0; top < height; top += 4) {
-      const bottom = Math.min(top + 4, height);
-      for (let i = 0; i < width; i++)
-        for (let j = top; j < bottom; j++) {
-          const f = (j + 1) * (width + 2) + i + 1;
-          if ((flags[f] & (SIGNIFICANT | VISITED)) !== SIGNIFICANT) continue;
-          const known = this.causal && j === top + 3 ? flags[f] & NOT_BELOW : flags[f];
+      const rows = Math.min(4, height - top);
+      let column = (top + 1) * stride + 1;
+      for (let i = 0; i < width; i++, column++) {
+        let f = column;
+        for (let j = 0; j < rows; j++, f += stride) {
+          let known = flags[f];
+          if ((known & (SIGNIFICANT | VISITED)) !== SIGNIFICANT) continue;
+          if (causal && j === 3) known &= NOT_BELOW;
           const context = known & REFINED ? 16 : known & AROUND ? 15 : 14;
           const larger = (raw ? this.raw.bit() : mq.bit(context)) === 1;
-          const at = j * width + i;
-          values[at] += larger === values[at] >= 0 ? half : -half;
+          const at = (top + j) * width + i;
+          const value = values[at];
+          values[at] = larger === value >= 0 ? value + half : value - half;
           flags[f] |= REFINED;
         }
+      }
     }
   }
 
