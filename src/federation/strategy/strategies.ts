@@ -6,6 +6,7 @@ import { UsageError } from "../../errors.js";
 import { difference, norm, scaled, tabulate, type Vector, zerosLike } from "../aggregate/rows.js";
 import { fedAmd } from "./anchors.js";
 import { annealed } from "./schedule.js";
+import { scheduleFree } from "./schedule-free.js";
 import { bySamples, byVolume, equally, type Memory, type Strategy } from "./strategy.js";
 
 /** A vector of a memory, zeros at first. */
@@ -270,6 +271,7 @@ const BY_NAME = {
   co2: overlapped,
   qfedavg: qFedAvg,
   fedamd: fedAmd,
+  schedulefree: scheduleFree,
 } as const;
 export type StrategyName = keyof typeof BY_NAME;
 export const STRATEGY_NAMES = Object.keys(BY_NAME) as [StrategyName, ...StrategyName[]];

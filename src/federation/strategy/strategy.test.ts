@@ -6,6 +6,7 @@ import { addScaled, difference, mean, memoryRows, norm, type Vector, weightedSum
 import { mine } from "./anchors.js";
 import { clusterByDirection, companions, criticalMask, maskOverlap, personalised } from "./cluster.js";
 import { compass, fedFixWeight, invite, modestOrder, staleness } from "./schedule.js";
+import { scheduleFree } from "./schedule-free.js";
 import * as strategies from "./strategies.js";
 import type { Memory, Strategy, UpdateFacts } from "./strategy.js";
 import { quadratics, runQuadratic } from "../testing/quadratic.js";
@@ -46,6 +47,44 @@ describe("hub optimisers", () => {
     rounds(strategy, fedopt.x0, fedopt.deltas).forEach((x, t) =>
       x.forEach((v, i) => expect(v).toBeCloseTo(fedopt[kind][t][i], 12)),
     );
+  });
+
+  it("schedule-free keeps its model near the mean of its iterates, as in the paper's three sequences", () => {
+    const options = { rate: 0.2, beta: 0.9, beta2: 0.95, tau: 1e-8, warmup: 3, decay: 0.1 };
+    const changes = Array.from({ length: 8 }, (_, t) => [Math.sin(t + 1), 2 * Math.cos(3 * t)]);
+    const found = rounds(scheduleFree(options), [1, -2], changes);
+    // z, x and y held apart, one number after the other
+    [0, 1].forEach((i) => {
+      let [x, z, v, sum] = [[1, -2][i], [1, -2][i], 0, 0];
+      changes.forEach((change, k) => {
+        const y = 0.1 * z + 0.9 * x;
+        const gamma = 0.2 * Math.min(1, (k + 1) / 3);
+        v = 0.95 * v + 0.05 * change[i] ** 2;
+        z += gamma * (change[i] / (Math.sqrt(v / (1 - 0.95 ** (k + 1))) + 1e-8) - 0.1 * y);
+        sum += gamma ** 2;
+        x += (gamma ** 2 / sum) * (z - x);
+        expect(found[k][i]).toBeCloseTo(0.1 * z + 0.9 * x, 10);
+      });
+    });
+  });
+
+  it("schedule-free ends nearer to the least of a noisy bowl than the iterates that it averages", () => {
+    const rng = random(3);
+    const hub: Memory = new Map();
+    let y: Vector = Float64Array.of(5);
+    const [late, iterates] = [[], []] as number[][];
+    for (let t = 0; t < 600; t++) {
+      y = scheduleFree({ rate: 0.1 }).step(hub, y, Float64Array.of(-y[0] + 2 * rng.normal()), {
+        extras: new Map(),
+        count: 1,
+        members: 1,
+      });
+      if (t < 400) continue;
+      late.push(y[0] ** 2);
+      iterates.push(hub.get("z")![0] ** 2);
+    }
+    const meanOf = (v: number[]) => v.reduce((a, b) => a + b) / v.length;
+    expect(meanOf(late)).toBeLessThan(0.25 * meanOf(iterates));
   });
 
   it("take steps that grow shorter as the run ends, where a floor is given", () => {
