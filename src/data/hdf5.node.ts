@@ -7,7 +7,7 @@
  */
 import path from "node:path";
 import type * as H5 from "h5wasm";
-import h5wasm from "h5wasm/node";
+import type Library from "h5wasm/node";
 import { DataError } from "../errors.js";
 import { type DType, stridesOf, TYPED_ARRAYS, type TypedArray } from "../tensor/ndarray.js";
 import { allocator, type Block, copyBlock, product } from "./blocks.js";
@@ -43,8 +43,12 @@ const NO_VARIABLE = "This is a netCDF dimension but not a netCDF variable";
 /** Pieces larger than this are read one after the other, so that WebAssembly's memory stays small. */
 const PIECE_BYTES = 64 * 2 ** 20;
 
+/** Loaded with the first file: other formats need not wait for it. */
+let h5wasm: typeof Library;
+
 /** The C library, told to throw what it would print. */
 export async function hdf5Library(): Promise<typeof H5.Module> {
+  h5wasm ??= (await import("h5wasm/node")).default;
   const library = await h5wasm.ready;
   (library as unknown as { activate_throwing_error_handler(): number }).activate_throwing_error_handler();
   return library;

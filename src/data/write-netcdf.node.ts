@@ -6,7 +6,6 @@
  */
 import { open, rm } from "node:fs/promises";
 import type * as H5 from "h5wasm";
-import h5wasm from "h5wasm/node";
 import { DataError } from "../errors.js";
 import { type DType, float16ToNumber, type NdArray, TYPED_ARRAYS, type TypedArray } from "../tensor/ndarray.js";
 import type { Attributes, AttributeValue, Dataset, Variable } from "./dataset.js";
@@ -67,6 +66,7 @@ export async function writeClassicNetcdf(
 /** Writes a whole dataset as NetCDF-4, piece by piece, beside its place first. */
 export async function writeNetcdf(dataset: Dataset, target: string, options: NetcdfWriteOptions = {}): Promise<void> {
   const library = await hdf5Library();
+  const { default: h5wasm } = await import("h5wasm/node");
   const beside = await besidePath(target, options);
   let file: H5.File | undefined;
   try {
