@@ -211,6 +211,7 @@ it("is written under GRIB's name whatever it is called, with what never changes 
     "2m_temperature": given(["time", "latitude", "longitude"], [2, 2, 2], { units: "K" }),
     temperature: given(["time", "level", "latitude", "longitude"], [2, 1, 2, 2], { units: "degC" }),
     geopotential_at_surface: given(["latitude", "longitude"], [2, 2], { units: "m2 s-2" }),
+    z500: given(["time", "latitude", "longitude"], [2, 2, 2], { units: "m2 s-2" }),
     total_precipitation: given(["time", "latitude", "longitude"], [2, 2, 2], {
       units: "mm",
       cell_methods: "time: sum",
@@ -221,8 +222,19 @@ it("is written under GRIB's name whatever it is called, with what never changes 
   const { fields } = await indexGrib(memorySource(Buffer.concat(messages)), "x");
   const dates = fields.map(({ time }) => new Date(time).toISOString().slice(0, 10));
   // sums of the day before are forecasts from its start
-  const days = ["2001-07-01", "2001-07-02", "2001-07-01", "2001-07-02", "2001-07-01", "2001-06-30", "2001-07-01"];
+  const days = [
+    "2001-07-01",
+    "2001-07-02",
+    "2001-07-01",
+    "2001-07-02",
+    "2001-07-01",
+    "2001-07-01",
+    "2001-07-02",
+    "2001-06-30",
+    "2001-07-01",
+  ];
   expect(dates).toEqual(days);
+  expect(fields[5].level.first).toMatchObject({ code: 100, value: 50000 });
   expect(fields.slice(-2).map(({ step: { start, end, type } }) => [start / HOUR, end / HOUR, type])).toEqual([
     [0, 24, "accum"],
     [0, 24, "accum"],

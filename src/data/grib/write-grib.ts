@@ -92,10 +92,12 @@ async function planVariable(dataset: Dataset, of: Variable, centre: number | und
       "GRIB has no parameter for it that Foehn knows; rename it to ECMWF's short name (--rename), or leave it out (--variables)",
     );
   const toGrib = unitsOfGrib(of, known, fail);
-  const levelType = level ? (pressureType(level.units) ?? attrs["GRIB_typeOfLevel"]) : attrs["GRIB_typeOfLevel"];
+  const named = level || attrs["GRIB_typeOfLevel"] ? undefined : pressureInName(of);
+  const toldType = named === undefined ? attrs["GRIB_typeOfLevel"] : "isobaricInhPa";
+  const levelType = level ? (pressureType(level.units) ?? toldType) : toldType;
   if (level && typeof levelType !== "string")
     throw fail(`its level is in '${level.units}', neither a pressure nor said by the attribute GRIB_typeOfLevel`);
-  const fixedLevel = typeof attrs["GRIB_level"] === "number" ? attrs["GRIB_level"] : undefined;
+  const fixedLevel = typeof attrs["GRIB_level"] === "number" ? attrs["GRIB_level"] : named;
   const stepType = attrs["GRIB_stepType"];
   const hours = attrs["GRIB_interval_hours"];
   const fromStart = attrs["GRIB_interval"] === FROM_REFERENCE_TIME;
@@ -130,6 +132,12 @@ async function planVariable(dataset: Dataset, of: Variable, centre: number | und
       };
     },
   };
+}
+
+/** hPa, where a quantity on levels says its own in its name: `z500`, `t_850`. */
+function pressureInName(of: Variable): number | undefined {
+  const digits = /\D_?(\d{2,4})$/.exec(of.name)?.[1];
+  return digits && identify(of)?.surface === false ? Number(digits) : undefined;
 }
 
 const isSum = (attrs: Attributes): boolean => /\btime: sum\b/.test(String(attrs["cell_methods"] ?? ""));
