@@ -135,7 +135,7 @@ export function ortRuntime(ort: OrtModule, options: { device: string; threads: n
       };
     },
     async keep(array, { given = false } = {}) {
-      return hold(given ? array : ({ ...array, data: array.data.slice() }));
+      return hold(given ? array : { ...array, data: array.data.slice() });
     },
     zeros: async (shape) => hold(zeros("float32", shape)),
     read: async (handle) => {
