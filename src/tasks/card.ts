@@ -23,6 +23,8 @@ export interface CardFacts {
     readonly variables: readonly (readonly [name: string, unit: string])[];
     readonly grid: string;
     readonly step: string;
+    /** Names of the fixed maps shown to the network. */
+    readonly statics?: readonly string[];
     readonly periods: readonly (readonly [name: string, period: string])[];
     /** Of the data, as they state it. */
     readonly licence?: string;
@@ -52,6 +54,7 @@ export function cardText({ data, cost, scores, ...facts }: CardFacts): string {
     `- **Model:** ${facts.architecture}; ${facts.parameters.toLocaleString("en")} parameters${facts.networks > 1 ? ` in each of ${facts.networks} networks whose mean is taken` : ""}.`,
     `- **Data:** ${data.source}; ${data.grid}, ${data.step}.`,
     `- **Variables:** ${data.variables.map(([name, unit]) => `${name} (${unit || "no unit stated"})`).join(", ")}.`,
+    ...(data.statics ? [`- **Fixed maps:** ${data.statics.join(", ")}.`] : []),
     ...data.periods.map(([name, period]) => `- **${name}:** ${period}.`),
     `- **Training took** ${hours(cost.seconds)} on ${cost.machine}: ${hours(cost.processorSeconds)} of processor time; energy ${
       cost.joules === undefined

@@ -32,6 +32,7 @@ export function forecastCard(
       variables: n.channels.map((name, c) => [name, n.units[c]] as const),
       grid: `${n.latitudes.length} x ${n.longitudes.length} points, latitude ${range(n.latitudes)}, longitude ${range(n.longitudes)}`,
       step: `every ${hours} h`,
+      ...(n.statics && { statics: n.statics.names }),
       periods: [
         ["Trained on", text(periods.train)],
         ["Chosen and calibrated on", text(periods.validation)],

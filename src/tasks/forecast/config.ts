@@ -15,6 +15,16 @@ export const forecastSchema = z.strictObject({
     path: z.string().min(1),
     /** Names such as `air`, or `z@500` for one level; everything on the grid if empty. */
     variables: z.array(z.string()).default([]),
+    /** Fixed maps such as orography and a land mask, shown to the network; brought to the fields' grid where they lie on another. */
+    static: z
+      .array(
+        z.strictObject({
+          path: z.string().min(1),
+          /** Every map of the file if empty. */
+          variables: z.array(z.string()).default([]),
+        }),
+      )
+      .default([]),
     /** First and last day (or month, or year) of each period. Cut in 70, 10 and 20 parts of the record where left out. */
     train: period.optional(),
     validation: period.optional(),

@@ -6,7 +6,7 @@
  * - slow means of u before the start of the forecast (5 and 20 days, say);
  * - the channel itself, its climatology, and the change of climatology until the valid time;
  * - the first guess a_L u;
- * - fixed maps: how variable the point is, its daily cycle's size; and where it lies.
+ * - fixed maps: how variable the point is, its daily cycle's size; where it lies; and those that a configuration names (statics.ts).
  *
  * Besides maps there is a vector, the condition: season, hours of day, lead, and the time since the forecast began.
  */
@@ -67,7 +67,8 @@ export function featureMaps(
   const ratio = constant(n.anomaly.map((s, p) => s / n.spread[Math.floor(p / cells)]));
   const perChannel = fixedMaps(n);
   const places = placeMaps(n);
-  const fixed = constant(concatenated([...perChannel.flat(), ...places]));
+  const statics = staticMaps(n);
+  const fixed = constant(concatenated([...perChannel.flat(), ...places, ...statics.values()]));
   const fields = concat(
     [
       now,
@@ -93,8 +94,13 @@ export function featureMaps(
     shared: [
       {
         name: isGlobal(n.longitudes) ? "place-on-globe" : "place-in-region",
-        maps: places.map((_, i) => fields.shape[1] - places.length + i),
+        maps: places.map((_, i) => fields.shape[1] - statics.size - places.length + i),
       },
+      // Each a kind of its own: networks of several datasets share the maps that both have
+      ...[...statics.keys()].map((name, i) => ({
+        name: `static.${name}`,
+        maps: [fields.shape[1] - statics.size + i],
+      })),
     ],
   };
 }
@@ -149,6 +155,14 @@ function placeMaps(n: Normaliser): Float32Array[] {
       ]
     : [map((lat) => scaled(lat, n.latitudes)), map((_, lon) => scaled(lon, n.longitudes))];
 }
+
+/** The fixed maps of a configuration by name, each with mean 0 and deviation 1 over the grid. */
+const staticMaps = ({ statics, latitudes, longitudes }: Normaliser): Map<string, Float32Array> => {
+  const cells = latitudes.length * longitudes.length;
+  return new Map(
+    statics?.names.map((name, k) => [name, standardised(statics.values.subarray(k * cells, (k + 1) * cells))]),
+  );
+};
 
 function standardised(values: Float32Array): Float32Array {
   const mean = values.reduce((a, b) => a + b, 0) / values.length;

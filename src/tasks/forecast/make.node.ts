@@ -1,5 +1,6 @@
 /** The three steps of the forecasting story as functions: train a run, forecast with it, and write the forecast. */
 import type { Dataset } from "../../data/dataset.js";
+import { openDataset } from "../../data/open.node.js";
 import { formatTime } from "../../earth/time.js";
 import type { Runtime } from "../../engine/runtime.js";
 import { DataError, UsageError } from "../../errors.js";
@@ -27,6 +28,7 @@ import {
   trainedMembers,
 } from "./run.node.js";
 import { departuresOf } from "./samples.js";
+import { readStatics } from "./statics.js";
 import { normaliserFor, pastOf, trainForecast } from "./train.js";
 
 export interface TrainRunOptions {
@@ -48,7 +50,8 @@ export async function trainRun({
   onEvent,
 }: TrainRunOptions): Promise<ForecastModel> {
   const series = await readSeries(dataset, config.data.variables.length > 0 ? config.data.variables : undefined);
-  const fitted = normaliserFor(series, config);
+  const statics = await readStatics(config, series, openDataset);
+  const fitted = { ...normaliserFor(series, config), statics };
   await beginRun(run, config, fitted, { resume });
   const normaliser = await readNormaliser(run); // what is on disk is what is used, resumed or not
   const store = checkpointStore(run);

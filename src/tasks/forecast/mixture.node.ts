@@ -23,6 +23,7 @@ import { completeRun } from "./make.node.js";
 import { type MixtureSource, trainMixture } from "./mixture.js";
 import { beginRun, checkpointStore, openLog, readNormaliser, readParameters, trainedMembers } from "./run.node.js";
 import { freshSite, trainingNetwork } from "./network.js";
+import { readStatics } from "./statics.js";
 import { normaliserFor } from "./train.js";
 
 const { data, forecast, training } = forecastSchema.shape;
@@ -66,7 +67,8 @@ export async function pretrainRun({ run, config, runtime, resume = false, onEven
     const series = await readSeries(dataset, own.variables.length > 0 ? own.variables : undefined);
     await dataset.close();
     const folder = path.join(run, name);
-    await beginRun(folder, settings, normaliserFor(series, settings), { resume });
+    const statics = await readStatics(settings, series, openDataset);
+    await beginRun(folder, settings, { ...normaliserFor(series, settings), statics }, { resume });
     sources.push({ name, series, config: settings, normaliser: await readNormaliser(folder) });
   }
   const store = checkpointStore(run);

@@ -19,6 +19,7 @@ import {
   type HarmonicClimatology,
   harmonicsAt,
 } from "./harmonic.js";
+import type { StaticMaps } from "./statics.js";
 
 /** `damped-anomaly` as above; `persistence` has a_L = 1, so that the model predicts the change over the lead. */
 export type FirstGuess = "damped-anomaly" | "persistence";
@@ -43,6 +44,8 @@ export interface Normaliser {
   /** a_L and r_L, [lead, channel, latitude, longitude], leads of 1, 2, ... steps. */
   readonly damping: Float32Array;
   readonly residual: Float32Array;
+  /** Fixed maps that the network is shown; none where left out. */
+  readonly statics?: StaticMaps;
 }
 
 /** A deviation of zero (a constant point) would divide by zero: it is held above this part of its channel's mean deviation. */
@@ -183,6 +186,9 @@ export function packNormaliser(n: Normaliser): { arrays: [string, NdArray][]; me
     ["residual", float32([n.leadSteps, ...state], n.residual)],
     ["latitude", { dtype: "float64", shape: [state[1]], data: n.latitudes }],
     ["longitude", { dtype: "float64", shape: [state[2]], data: n.longitudes }],
+    ...(n.statics
+      ? [["static", float32([n.statics.names.length, state[1], state[2]], n.statics.values)] as [string, NdArray]]
+      : []),
   ];
   const { channels, units, calendar, step, leadSteps, trainRange } = n;
   return {
@@ -196,6 +202,7 @@ export function packNormaliser(n: Normaliser): { arrays: [string, NdArray][]; me
         leadSteps,
         trainRange,
         harmonics: n.climatology.harmonics,
+        ...(n.statics && { statics: n.statics.names }),
       }),
     },
   };
@@ -215,8 +222,8 @@ export function unpackNormaliser(
   const facts = JSON.parse(metadata["normaliser"] ?? "{}") as Pick<
     Normaliser,
     "channels" | "units" | "calendar" | "step" | "leadSteps" | "trainRange"
-  > & { harmonics: Harmonics };
-  const { harmonics, ...rest } = facts;
+  > & { harmonics: Harmonics; statics?: string[] };
+  const { harmonics, statics, ...rest } = facts;
   return {
     ...rest,
     latitudes: get("latitude"),
@@ -227,5 +234,6 @@ export function unpackNormaliser(
     anomaly: get("anomaly"),
     damping: get("damping"),
     residual: get("residual"),
+    ...(statics && { statics: { names: statics, values: get<Float32Array>("static") } }),
   };
 }
