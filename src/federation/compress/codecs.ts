@@ -8,6 +8,7 @@ import { FoehnError, nearest, UsageError } from "../../errors.js";
 import { random } from "../../tensor/random.js";
 import type { Vector } from "../aggregate/rows.js";
 import { ByteReader, ByteWriter } from "./bytes.js";
+import { rotated, ROTATED_BITS, type RotatedBits } from "./rotated.js";
 
 /** Numbers to bytes and back. `seed` fixes what is drawn at random, at both ends. */
 export interface Codec {
@@ -340,7 +341,10 @@ function seedScalar(count: number): Codec {
   };
 }
 
-/** `float32`, `int8`, `int4`, `sign`, `ternary`, `top-k:SHARE[+values]`, `random-k:SHARE[+values]`, `low-rank:RANK`, `seeds:COUNT`. */
+/**
+ * `float32`, `int8`, `int4`, `sign`, `ternary`, `eden:BITS`, `top-k:SHARE[+values]`, `random-k:SHARE[+values]`, `low-rank:RANK`,
+ * `seeds:COUNT`.
+ */
 export function codecNamed(name: string): Codec {
   const [head, values = "float32"] = name.split("+");
   const [kind, setting] = head.split(":");
@@ -361,13 +365,17 @@ export function codecNamed(name: string): Codec {
       return topK(share(), values as ValuesName);
     case "random-k":
       return randomK(share(), values as ValuesName);
+    case "eden":
+      if (!ROTATED_BITS.includes(number as RotatedBits))
+        throw new UsageError(`codec '${name}' takes ${ROTATED_BITS.join(", ")} bits a number; write e.g. eden:1`);
+      return rotated(number as RotatedBits);
     case "low-rank":
       return lowRank(count());
     case "seeds":
       return seedScalar(count());
     default:
       if (Object.hasOwn(VALUES, name)) return dense(name as ValuesName);
-      return unknownCodec(name, kind, [...Object.keys(VALUES), "top-k", "random-k", "low-rank", "seeds"]);
+      return unknownCodec(name, kind, [...Object.keys(VALUES), "eden", "top-k", "random-k", "low-rank", "seeds"]);
   }
 }
 

@@ -5,6 +5,7 @@ import { addScaled, difference, mean, norm, type Vector } from "../aggregate/row
 import { quadratics } from "../testing/quadratic.js";
 import { codecNamed, largest } from "./codecs.js";
 import { compress, eControl, restored } from "./feedback.js";
+import { hadamard } from "./rotated.js";
 
 const normals = (n: number, seed = 1): Float32Array => {
   const rng = random(seed);
@@ -20,6 +21,9 @@ describe("codecs", () => {
     ["int8", 1.01, 0.02],
     ["int4", 0.51, 0.3],
     ["sign", 0.13, 0.61],
+    ["eden:1", 0.133, 0.77],
+    ["eden:2", 0.265, 0.37],
+    ["eden:4", 0.53, 0.1],
     ["top-k:0.1", 0.55, 0.75],
     ["top-k:0.01+int8", 0.025, 0.97],
     ["random-k:0.25", 1.01, 1.8],
@@ -32,6 +36,38 @@ describe("codecs", () => {
     const v = Float32Array.of(0.3, -1, 0.05, 0.7, 0, 0.61, -0.2, 0.9);
     const many = mean(Array.from({ length: 4000 }, (_, seed) => roundTrip(name, v, seed)));
     many.forEach((m, i) => expect(Math.abs(m - v[i])).toBeLessThan(0.06));
+  });
+
+  it("rotating back gives the numbers", () => {
+    const v = Float64Array.from(normals(64));
+    const [first, before] = [v.slice(), norm(v)];
+    hadamard(v);
+    expect(v[0]).toBeCloseTo(first.reduce((s, x) => s + x, 0) / 8, 12); // the first row of H is all ones
+    expect(norm(v)).toBeCloseTo(before, 12);
+    hadamard(v);
+    v.forEach((x, i) => expect(x).toBeCloseTo(first[i], 12));
+  });
+
+  // Vargaftik et al. 2021, theorem 2: pi/2 - 1 for one bit; Max 1960, table I: e = 0.1175 and 0.00950 for two and four, e / (1 - e)
+  it.each([
+    [1, Math.PI / 2 - 1],
+    [2, 0.1175 / (1 - 0.1175)],
+    [4, 0.0095 / (1 - 0.0095)],
+  ])("eden:%d has the published error whatever the numbers, and none on average", (bits, expected) => {
+    const unlike = normals(2048, 6).map((v, i) => (i % 16 === 0 ? 30 * v : v)); // a sixteenth holds nearly all of the length
+    for (const v of [normals(2048, 5), unlike]) {
+      const sent = Array.from({ length: 200 }, (_, seed) => roundTrip(`eden:${bits}`, v, seed));
+      const errors = sent.map((s) => (norm(difference(s, v)) / norm(v)) ** 2);
+      const found = errors.reduce((s, e) => s + e, 0) / errors.length;
+      expect(Math.abs(found / expected - 1)).toBeLessThan(0.05); // rotated numbers are normal for endlessly many
+      // The error of a mean of 200 that are right on average is a 200th of one's
+      const left = (norm(difference(mean(sent), v)) / norm(v)) ** 2;
+      expect(left * 200).toBeLessThan(1.2 * expected);
+    }
+  });
+
+  it("eden gives zeros for zeros", () => {
+    expect(norm(roundTrip("eden:1", new Float32Array(5)))).toBe(0);
   });
 
   it("top-k keeps the largest, the first of equals", () => {
@@ -59,6 +95,8 @@ describe("codecs", () => {
       "int4",
       "sign",
       "ternary",
+      "eden:1",
+      "eden:4",
       "top-k:0.1+int8",
       "random-k:0.1",
       "low-rank:2",
@@ -79,6 +117,7 @@ describe("codecs", () => {
   it("names the nearest codec", () => {
     expect(() => codecNamed("topk:0.1")).toThrow(/did you mean 'top-k'/);
     expect(() => codecNamed("top-k:5")).toThrow(/lies in \(0, 1\]/);
+    expect(() => codecNamed("eden:3")).toThrow(/takes 1, 2, 4 bits/);
     expect(() => codecNamed("top-k:0.1+int9")).toThrow(/did you mean 'int8'/);
   });
 });

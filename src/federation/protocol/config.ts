@@ -124,6 +124,10 @@ export async function planOf(input: RunConfigInput): Promise<Plan> {
   const strategy = strategyNamed(config.strategy.name, config.strategy.options);
   const { rule, hostile } = config.aggregation;
   robustRule(rule, { f: 0 }); // an unknown name fails now, not after the first round
+  if (strategy.units && robustRule(rule, { f: 0 }).trusts)
+    throw new UsageError(
+      `the rule '${rule}' measures updates by a training at the hub, which is not in strategy.options.units; leave these out or take another rule`,
+    );
   if (config.aggregation.reputation && rule !== "mean")
     throw new UsageError(`aggregation.reputation weighs the mean, not '${rule}'; set aggregation.rule to mean`);
   if (config.groups && config.sensitivity)

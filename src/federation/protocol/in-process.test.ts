@@ -209,6 +209,19 @@ describe("in one process", () => {
     });
   });
 
+  it("updates in the hub's units end with the model of plain ones, and fltrust is refused with them", async () => {
+    const strategy = (units: number) => ({ name: "fedadam" as const, options: { rate: 0.1, units } });
+    const [plain, scaled] = [
+      await run(connect, { rounds: 6, strategy: strategy(0) }, four()),
+      await run(connect, { rounds: 6, strategy: strategy(1) }, four()),
+    ];
+    scaled.model.forEach((w, i) => expect(w).toBeCloseTo(plain.model[i], 5));
+    // Other numbers were sent: shorter ones than the changes by the hub's mean square
+    expect(scaled.records[5].step / plain.records[5].step).not.toBeCloseTo(1, 1);
+    const trusting = { rounds: 1, strategy: strategy(1), aggregation: { rule: "fltrust" } };
+    await expect(run(connect, trusting, four())).rejects.toThrow(/'fltrust' measures.*strategy.options.units/);
+  });
+
   describe("bad input", () => {
     const sites = four();
     const start = (config: RunConfigInput) =>

@@ -1,6 +1,6 @@
 /** From what was trained to what leaves: clipped, noised, and either masked or compressed; kept before anything is sent. */
 import { FoehnError } from "../../errors.js";
-import { allFinite, difference, type Vector, zerosLike } from "../aggregate/rows.js";
+import { allFinite, difference, tabulate, type Vector, zerosLike } from "../aggregate/rows.js";
 import { ByteWriter } from "../compress/bytes.js";
 import { compress } from "../compress/feedback.js";
 import { sha256 } from "../compress/hash.js";
@@ -58,7 +58,9 @@ export async function prepareUpdate(run: SiteRun, state: RoundState, round: Loca
       `site '${site}' trains only some arrays of the model, but this run masks updates, for which every site must train all; give the site all variables or ask the hub for a run without masking`,
     );
   const done = round.walked ?? plan.strategy.finish?.(memory, model, { ...trained, params: leaving, samples }, vectors);
-  const change = difference(leaving, model);
+  const units = plan.strategy.units?.(vectors);
+  const moved = difference(leaving, model);
+  const change = units ? tabulate(moved, (i) => moved[i] / (units[i] || 1)) : moved;
   const { payload, accepted, refused } = await pack(run, state, covered, change, done?.extras, memory);
   if (personalSegments(layout, plan.config.personal).length > 0)
     await store.put("personal", new Uint8Array(params.buffer));

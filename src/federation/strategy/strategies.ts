@@ -59,7 +59,16 @@ export interface AdaptiveOptions {
   readonly decay?: number;
   /** How much a site's volume of data counts in the mean: 1 as much as it is, 0 not at all. */
   readonly volume?: number;
+  /**
+   * 1: sites send their change in units of the hub's sqrt v, which comes with the model. Quantised and robust rules then see
+   * every parameter at one scale, as the step does: without it the noise of few bits falls alike on parameters whose gradients
+   * are a hundred times smaller, and Adam makes it large.
+   */
+  readonly units?: number;
 }
+
+/** Units are at least this part of their root mean square: a parameter without gradient must not drown the others when it wakes. */
+const LEAST_UNIT = 0.01;
 
 /** An adaptive optimiser at the hub, m <- beta1 m + (1 - beta1) D, x <- x + rate m / (sqrt v + tau) (Reddi et al. 2021). */
 function adaptive(kind: "fedadam" | "fedyogi" | "fedadagrad", options: AdaptiveOptions = {}): Strategy {
@@ -71,15 +80,19 @@ function adaptive(kind: "fedadam" | "fedyogi" | "fedadagrad", options: AdaptiveO
     floor = 1,
     decay = 0,
     volume = 1,
+    units = 0,
   } = options;
   return {
     ...fedAvg(),
+    ...(units ? { shared: ["units"], units: (shared: ReadonlyMap<string, Vector>) => shared.get("units") } : {}),
     weights: byVolume(volume),
     name: kind,
     source: "Reddi et al. 2021, Adaptive federated optimization",
     scalars: ["round"],
-    step(hub, model, mean, { progress = 0 }) {
+    step(hub, model, given, { progress = 0 }) {
       const now = rate * annealed(progress, floor);
+      const sent = hub.get("units");
+      const mean = sent ? tabulate(given, (i) => given[i] * (sent[i] || 1)) : given;
       const oldM = recall(hub, "m", model);
       const oldV = recall(hub, "v", model);
       const round = (hub.get("round")?.[0] ?? 0) + 1;
@@ -99,6 +112,13 @@ function adaptive(kind: "fedadam" | "fedyogi" | "fedadagrad", options: AdaptiveO
       const corrected =
         kind === "fedadam" ? (now * Math.sqrt(1 - beta2 ** (round + 1))) / (1 - beta1 ** (round + 1)) : now;
       hub.set("m", m).set("v", v).set("round", Float64Array.of(round));
+      if (units) {
+        const least = (LEAST_UNIT * norm(v.map(Math.sqrt))) / Math.sqrt(v.length);
+        hub.set(
+          "units",
+          tabulate(model, (i) => Math.max(Math.sqrt(v[i]), least)),
+        );
+      }
       return tabulate(model, (i) => (1 - now * decay) * model[i] + (corrected * m[i]) / (Math.sqrt(v[i]) + tau));
     },
   };

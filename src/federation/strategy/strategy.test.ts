@@ -114,6 +114,25 @@ describe("hub optimisers", () => {
     expect(weights(0)).toEqual([0.5, 0.5]);
   });
 
+  it("take the same steps from changes in the hub's own units", () => {
+    const changes = [1, -0.5, 2, 0.1].map((v) => [v, 1e-3 * v, 0]);
+    const plain = rounds(strategies.fedAdam({ rate: 0.1, tau: 1e-9 }), [1, 1, 1], changes);
+    const strategy = strategies.fedAdam({ rate: 0.1, tau: 1e-9, units: 1 });
+    const hub: Memory = new Map();
+    let x: Vector = Float64Array.of(1, 1, 1);
+    const sizes = changes.map((change, round) => {
+      const units = strategy.units!(hub); // what the sites were given with the model
+      const sent = Float64Array.from(change, (v, i) => v / (units?.[i] ?? 1));
+      x = strategy.step(hub, x, sent, { extras: new Map(), count: 1, members: 1 });
+      x.forEach((v, i) => expect(v).toBeCloseTo(plain[round][i], 12));
+      return Math.abs(sent[0] / sent[1]);
+    });
+    // Of a thousand, a hundred are left: no unit is under a hundredth of their root mean square, here of the first by sqrt 3
+    expect(sizes[0]).toBeCloseTo(1000, 6);
+    sizes.slice(1).forEach((size) => expect(size).toBeCloseTo(1000 / (100 * Math.sqrt(3)), 3));
+    expect("units" in strategies.fedAdam()).toBe(false);
+  });
+
   it("momentum and Nesterov momentum by hand", () => {
     // v1 = -1, x = 1; v2 = -1.9, x = 2.9
     expect(rounds(strategies.fedAvgM(), [0], [[1], [1]]).flat()).toEqual([1, 2.9]);

@@ -89,6 +89,11 @@ export interface Strategy {
   readonly extras?: readonly string[];
   /** Vectors of the hub's memory that are one number for the whole model, not one a parameter. */
   readonly scalars?: readonly string[];
+  /**
+   * What 1 of an update stands for in each parameter, from the hub's shared vectors: a site divides its change by it, and the mean
+   * that `step` is given is in these units. 1 where left out, undefined or 0.
+   */
+  units?(shared: ReadonlyMap<string, Vector>): Vector | undefined;
   /** The local rule of a site; `shared` holds the hub's shared vectors. */
   begin?(site: Memory, model: Vector, shared: ReadonlyMap<string, Vector>): LocalRule;
   /** A local training of its own, in place of the trainer's: it needs gradients of the site. */
