@@ -14,7 +14,7 @@ import { unet } from "./unet.js";
 import { vit } from "./vit.js";
 import { wxformer } from "./wxformer.js";
 
-export type { Architecture, Dropout, ModelInputs, ModelVariable } from "./model.js";
+export type { Architecture, Dropout, FilledIn, ModelInputs, ModelVariable } from "./model.js";
 
 export { writeAt } from "./pointwise.js";
 export { adaptPositions } from "./position.js";

@@ -1,16 +1,17 @@
 /**
  * A masked transformer after Prithvi WxC (Schmude et al. 2024, arXiv:2409.13598): while it trains, a part of the tokens is hidden,
- * and it forecasts the whole field from the rest, so that it learns to fill in what is not observed as well as what follows.
- * Attention by turns is local, within windows, and global, among the tokens at the same place of all windows.
+ * and it forecasts the whole field from the rest; asked to (`training.reconstruction`), it also says what stands at the hidden
+ * places of the present state: their mixed objective. A hidden token knows its place and the fixed maps, as theirs do. Attention by
+ * turns is local, within windows, and global, among the tokens at the same place of all windows.
  */
 import { type Scope, truncatedNormal } from "../engine/parameters.js";
 import type { Tensor } from "../graph/graph.js";
-import { add, mul, reshape, sub, transpose } from "../graph/ops.js";
+import { add, expand, mul, reshape, sub, transpose } from "../graph/ops.js";
 import { float32 } from "../tensor/ndarray.js";
 import { transformerRefusal } from "./checks.js";
 import { block, norm } from "./layers.js";
-import type { Architecture, Dropout } from "./model.js";
-import { patchGrid } from "./patches.js";
+import type { Architecture, Dropout, ModelInputs } from "./model.js";
+import { mapsOf, type PatchGrid, patchGrid } from "./patches.js";
 import { addCondition, variableStem } from "./stem.js";
 import { variableHeads } from "./tokens.js";
 import { fromWindows, intoWindows, windowsOf } from "./windows.js";
@@ -55,7 +56,9 @@ export const masked: Architecture<MaskedConfig> = {
     const { width, heads, ratio, depth, dropout: rate } = config;
     const batch = inputs.fields.shape[0];
     const { dropout } = inputs;
-    let x = addCondition(p, hide(p, variableStem(p, inputs, grid, config), config.hidden, dropout), inputs);
+    const kept = dropout && config.hidden > 0 ? keptTokens(inputs, rows * columns, config.hidden, dropout) : undefined;
+    const seen = (tokens: Tensor) => (kept ? hide(p, tokens, kept) : tokens);
+    let x = addCondition(p, variableStem(p, inputs, grid, config, seen), inputs);
 
     const [wr, wc] = [divisor(rows, config.window[0]), divisor(columns, config.window[1])];
     const at = windowsOf([1, rows, columns], [1, wr, wc], { global: inputs.global, shifted: false });
@@ -68,17 +71,32 @@ export const masked: Architecture<MaskedConfig> = {
       x = i % 2 === 0 ? mixed : transpose(mixed, [0, 2, 1, 3]);
     }
     const whole = reshape(fromWindows(reshape(x, apart.shape), at), [batch, rows * columns, width]);
-    return variableHeads(p, norm(p.child("norm"), whole), inputs, grid);
+    const last = norm(p.child("norm"), whole);
+    if (kept)
+      inputs.fillIn?.({
+        maps: variableHeads(p.child("reconstruct"), last, inputs, grid),
+        hidden: mapOf(sub(1, kept), inputs, grid),
+      });
+    return variableHeads(p, last, inputs, grid);
   },
 };
 
-/** x [B, T, D] with the tokens that the fed mask hides replaced by a learnt one; x itself where nothing is fed (a forecast). */
-function hide(p: Scope, x: Tensor, part: number, dropout?: Dropout): Tensor {
-  if (!dropout || part === 0) return x;
-  const [batch, tokens, width] = x.shape;
-  const ones = x.graph.constant(float32([batch, tokens, 1], new Float32Array(batch * tokens).fill(1)));
-  const kept = mul(dropout.apply(ones, { rate: part, axes: [0, 1] }), 1 - part); // 0 or 1
-  return add(mul(x, kept), mul(sub(1, kept), p.param("hidden", [width], truncatedNormal(0.02))));
+/** 1 for the tokens that the fed mask leaves, 0 for those it hides, [B, T, 1]. */
+function keptTokens({ fields }: ModelInputs, tokens: number, part: number, dropout: Dropout): Tensor {
+  const [batch] = fields.shape;
+  const ones = fields.graph.constant(float32([batch, tokens, 1], new Float32Array(batch * tokens).fill(1)));
+  return mul(dropout.apply(ones, { rate: part, axes: [0, 1] }), 1 - part);
+}
+
+/** x [B, T, D] with the tokens that are not kept replaced by a learnt one. */
+const hide = (p: Scope, x: Tensor, kept: Tensor): Tensor =>
+  add(mul(x, kept), mul(sub(1, kept), p.param("hidden", [x.shape[2]], truncatedNormal(0.02))));
+
+/** One number a token [B, T, 1] as a map [B, 1, H, W]. */
+function mapOf(x: Tensor, { fields }: ModelInputs, grid: PatchGrid): Tensor {
+  const [batch, tokens] = x.shape;
+  const [, , height, width] = fields.shape;
+  return mapsOf(expand(x, [batch, tokens, grid.patch[0] * grid.patch[1]]), grid, height, width);
 }
 
 /** The largest divisor of n that is no more than asked. */

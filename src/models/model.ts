@@ -31,6 +31,16 @@ export interface ModelInputs {
   readonly places?: Tensor;
   /** Multipliers that thin the network out while it trains; none otherwise. */
   readonly dropout?: Dropout;
+  /** Takes what a model that hides a part of the present state says stands there; where left out, it is not asked. */
+  readonly fillIn?: (guess: FilledIn) => void;
+}
+
+/** The present state as a model that saw only a part of it has it. */
+export interface FilledIn {
+  /** Departures as `fields` begin with, [batch, channel, latitude, longitude], everywhere. */
+  readonly maps: Tensor;
+  /** 1 where it saw nothing, 0 elsewhere, [batch, 1, latitude, longitude]. */
+  readonly hidden: Tensor;
 }
 
 /** Masks are fed, not drawn in the graph, so that a resumed run draws the same ones. */

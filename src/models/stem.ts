@@ -8,16 +8,20 @@ import type { PatchGrid } from "./patches.js";
 import { addPosition, type PositionKind } from "./position.js";
 import { addShared, aggregateVariables, embedVariables } from "./tokens.js";
 
-/** One token a patch [batch, patch, width] from all variables, the maps that belong to none, and where the patch lies. */
+/**
+ * One token a patch [batch, patch, width] from all variables, the maps that belong to none, and where the patch lies. `seen` may
+ * change what comes from the variables: a token that is hidden still knows its place and its orography.
+ */
 export function variableStem(
   p: Scope,
   inputs: ModelInputs,
   grid: PatchGrid,
   config: { width: number; heads: number; position: string },
+  seen: (tokens: Tensor) => Tensor = (tokens) => tokens,
 ): Tensor {
   const { width, heads, position } = config;
   const drawn = aggregateVariables(p.child("aggregate"), embedVariables(p, inputs, grid, width), heads);
-  const tokens = reshape(drawn, [inputs.fields.shape[0], grid.rows * grid.columns, width]);
+  const tokens = seen(reshape(drawn, [inputs.fields.shape[0], grid.rows * grid.columns, width]));
   return addPosition(p, addShared(p, tokens, inputs, grid), inputs, grid, position as PositionKind);
 }
 

@@ -85,6 +85,11 @@ export const forecastSchema = z.strictObject({
        * with forecast.calibrate false, since a calibration to the least squared error smooths again.
        */
       loss: z.enum(["mse", "amse"]).default("mse"),
+      /**
+       * Weight of saying what stands at the hidden places of the present state, beside the forecast, for a model that hides some
+       * (`masked`: the mixed objective of Prithvi WxC, Schmude et al. 2024).
+       */
+      reconstruction: z.number().nonnegative().default(0),
       /** Cells by which the grid is shifted at random. */
       shift: z.int().nonnegative().default(0),
       /** Decay of the running average of the weights, which is what is kept and used. */

@@ -66,7 +66,8 @@ export function trainMixture(options: MixtureOptions): AsyncGenerator<TrainEvent
     return { site, parts };
   };
 
-  const { site, parts } = written((lesson, place) => lesson.evaluation(place));
+  const { parts } = written((lesson, place) => lesson.evaluation(place));
+  const { parameters } = written((lesson, place) => lesson.learner(place, 1)).site;
   return fitNetwork({
     runtime,
     store,
@@ -74,7 +75,7 @@ export function trainMixture(options: MixtureOptions): AsyncGenerator<TrainEvent
     settings: training,
     rng,
     initial,
-    parameters: site.parameters,
+    parameters,
     evaluation: mul(parts.map(({ loss }) => loss).reduce(add), 1 / parts.length),
     *validation() {
       const rows = parts.map((part) => part.samples()[Symbol.iterator]());
@@ -84,7 +85,7 @@ export function trainMixture(options: MixtureOptions): AsyncGenerator<TrainEvent
         yield joined(next.map(({ value }) => value as Feeds));
       }
     },
-    ...adjustable(site.parameters, training),
+    ...adjustable(parameters, training),
     phases: phases.map(({ until, jumps }) => ({
       until,
       learner() {

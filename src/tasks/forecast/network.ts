@@ -9,8 +9,11 @@ import { type FedDropout, feedDropout } from "../../engine/dropout.js";
 import { type Parameters, scope, type Scope } from "../../engine/parameters.js";
 import { exportOnnx } from "../../graph/export.js";
 import { Graph, type Tensor } from "../../graph/graph.js";
-import { add, matmul, mul, reduceMean, slice, square, sub } from "../../graph/ops.js";
-import { type Dropout, type ModelConfig, resolveModel } from "../../models/index.js";
+import { add, div, matmul, mul, reduceMean, slice, square, sub } from "../../graph/ops.js";
+import { latitudeWeights } from "../../earth/weights.js";
+import { UsageError } from "../../errors.js";
+import { type Dropout, type FilledIn, type ModelConfig, type ModelInputs, resolveModel } from "../../models/index.js";
+import { float32 } from "../../tensor/ndarray.js";
 import { CONDITION, featureMaps, isGlobal, JUMP_MAPS, type JumpInputs } from "./features.js";
 import type { Normaliser } from "./normaliser.js";
 import { adjustedSquaredError } from "./spectral-loss.js";
@@ -30,6 +33,8 @@ export interface TrainingNetwork {
   /** Mean over jumps of the weighted (or adjusted) squared error, the first guess's from the start being one. */
   readonly loss: Tensor;
   readonly dropout: FedDropout;
+  /** The part of the loss that is for filling in, before its weight. */
+  readonly filled?: Tensor;
 }
 
 /** Where a network is written: several may share a graph and parameters, each with a prefix for its inputs. */
@@ -57,6 +62,8 @@ export function trainingNetwork(
     readonly shift: boolean;
     /** `mse` where left out. */
     readonly loss?: "mse" | "amse";
+    /** Weight of filling in what the network hid of the state it starts from, while it trains; 0 where left out. */
+    readonly reconstruction?: number;
   },
   { parameters, dropout, prefix } = freshSite(`forecast-${options.model.name}`),
 ): TrainingNetwork {
@@ -66,10 +73,14 @@ export function trainingNetwork(
   let states = first;
   const shift = options.shift ? shiftInputs(graph, prefix, maps) : undefined;
   const errors: Tensor[] = [];
+  let filled: Tensor | undefined;
+  const asked = options.dropout && (options.reconstruction ?? 0) > 0;
   for (let k = 0; k < options.jumps; k++) {
     const next = jump(parameters, options, states, slow, jumpInputs(graph, `${prefix}${k}.`, options), {
       dropout: options.dropout ? dropout : undefined,
       shift,
+      // Of the state that is given: later ones are the network's own
+      fillIn: asked && k === 0 ? (guess) => (filled = fillingError(guess, first[0], options.normaliser)) : undefined,
     });
     const truth = graph.input(`${prefix}${k}.truth`, "float32", maps);
     const weight = graph.input(`${prefix}${k}.weight`, "float32", maps);
@@ -80,7 +91,22 @@ export function trainingNetwork(
     );
     states = [next, ...states.slice(0, -1)];
   }
-  return { parameters, loss: mul(errors.reduce(add), 1 / errors.length), dropout };
+  const loss = mul(errors.reduce(add), 1 / errors.length);
+  if (!asked) return { parameters, loss, dropout };
+  if (!filled)
+    throw new UsageError(
+      `training.reconstruction is for a model that hides a part of what it sees: model.name masked with model.hidden above 0, not '${options.model.name}'; take that, or leave it at 0`,
+    );
+  return { parameters, loss: add(loss, mul(filled, options.reconstruction!)), dropout, filled };
+}
+
+/** The mean squared error at the hidden places of the departures `state`, area weighted: about 1 for a network that knows nothing. */
+function fillingError({ maps, hidden }: FilledIn, state: Tensor, { latitudes }: Normaliser): Tensor {
+  const area = state.graph.constant(
+    float32([1, 1, latitudes.length, 1], Float32Array.from(latitudeWeights(latitudes, "exact"))),
+  );
+  const weight = mul(area, hidden);
+  return div(reduceMean(mul(weight, square(sub(maps, state)))), add(reduceMean(weight), 1e-6));
 }
 
 /** One jump of a trained network as the bytes of an ONNX file, its parameters inside; the output is `next`. */
@@ -107,7 +133,7 @@ export function jump(
   states: readonly Tensor[],
   slow: Tensor | undefined,
   inputs: JumpInputs,
-  extra: { dropout?: Dropout; shift?: Shift },
+  extra: { dropout?: Dropout; shift?: Shift; fillIn?: ModelInputs["fillIn"] },
 ): Tensor {
   const { architecture, settings } = resolveModel(model);
   const { there, back } = extra.shift ?? { there: (x: Tensor) => x, back: (x: Tensor) => x };
@@ -124,6 +150,7 @@ export function jump(
       latitudes: normaliser.latitudes,
       longitudes: normaliser.longitudes,
       dropout: extra.dropout,
+      fillIn: extra.fillIn && (({ maps, hidden }) => extra.fillIn!({ maps: back(maps), hidden: back(hidden) })),
     },
     settings,
   );

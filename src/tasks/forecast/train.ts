@@ -91,6 +91,8 @@ function trainMember(
   const rng = random(config.seed).split(`member ${member}`);
   const lesson = forecastLesson(departures, config, normaliser, rng.split("validation"));
   const evaluation = lesson.evaluation(freshSite("forecast"));
+  // A network may have parameters that only its training uses, such as what stands for a hidden token
+  const { parameters } = lesson.learner(freshSite("forecast"), 1);
   return fitNetwork({
     runtime,
     store,
@@ -98,10 +100,10 @@ function trainMember(
     settings: training,
     rng,
     initial,
-    parameters: evaluation.parameters,
+    parameters,
     evaluation: evaluation.loss,
     validation: evaluation.samples,
-    ...adjustable(evaluation.parameters, training),
+    ...adjustable(parameters, training),
     phases: phasesOf(config, normaliser.leadSteps).map(({ until, jumps }) => ({
       until,
       learner() {
@@ -151,6 +153,7 @@ export function forecastLesson(
     slowMeans: past.slowDays.length,
     batch: training.microBatch,
     loss: training.loss,
+    reconstruction: training.reconstruction,
   };
   const grid = {
     height: normaliser.latitudes.length,
