@@ -6,7 +6,7 @@ import { openDataset } from "../data/open.node.js";
 import { openRuntime } from "../engine/runtime.node.js";
 import { UsageError } from "../errors.js";
 import { trainRun } from "../tasks/forecast/make.node.js";
-import { PRESET_NAMES, preset } from "../models/presets.js";
+import { PRESET_NAMES, preset, type Preset } from "../models/presets.js";
 import type { TrainEvent } from "../tasks/fit.js";
 import { parseDownscaleConfig } from "../tasks/downscale/config.js";
 import { pairsOf, trainDownscaleRun } from "../tasks/downscale/run.node.js";
@@ -46,10 +46,8 @@ export const command: CommandFactory = () =>
     .option("--device <name>", "where to compute (see foehn doctor)")
     .action(async (file: string | undefined, flags: TrainFlags) => {
       const out = output(flags);
-      const given = {
-        ...(file ? await readYaml(file) : {}),
-        ...(flags.preset ? { model: preset(flags.preset).model } : {}),
-      } as Record<string, unknown>;
+      const written: Record<string, unknown> = file ? await readYaml(file) : {};
+      const given = flags.preset ? withPreset(written, preset(flags.preset)) : written;
       const asked = flags.task ?? given["task"] ?? "forecast";
       const task = TASKS.find((each) => each === asked);
       if (task === undefined)
@@ -89,6 +87,13 @@ export const command: CommandFactory = () =>
         await dataset.close();
       }
     });
+
+/** A preset's model, and what belongs to its training where the settings say nothing of it. */
+const withPreset = (given: Record<string, unknown>, { model, training }: Preset): Record<string, unknown> => ({
+  ...given,
+  model,
+  ...(training && { training: { ...training, ...(given["training"] as object | undefined) } }),
+});
 
 /** The same for `task: pretrain`, whose settings name several datasets. */
 async function pretrain(

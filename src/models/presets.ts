@@ -8,6 +8,8 @@ import type { ModelConfig } from "./index.js";
 
 export interface Preset {
   readonly model: ModelConfig;
+  /** Settings of the training that belong to it; a configuration's own come before them. */
+  readonly training?: Readonly<Record<string, unknown>>;
   readonly about: string;
   /** What the published model had, to count its parameters by. */
   readonly published?: Published;
@@ -89,6 +91,7 @@ const PRESETS: Readonly<Record<string, Preset>> = {
       dropout: 0,
       position: "learnt",
     },
+    training: { channelWeights: "pressure" },
     // Counted from its published code (github.com/tung-nd/stormer)
     published: { source: "Stormer", grid: [128, 256], maps: 69, channels: 69, parameters: 468.75 },
   },

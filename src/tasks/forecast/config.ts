@@ -86,6 +86,16 @@ export const forecastSchema = z.strictObject({
        */
       loss: z.enum(["mse", "amse"]).default("mse"),
       /**
+       * How much each channel's error counts: `uniform`, alike; `pressure`, levels by their pressure and fields at the surface as
+       * Stormer has them; or numbers by channel or variable, 1 where none is given.
+       */
+      channelWeights: z
+        .union(
+          [z.enum(["uniform", "pressure"]), z.record(z.string(), z.number().nonnegative())],
+          "write uniform, pressure, or a number from 0 for each channel, such as { z@500: 2 }",
+        )
+        .default("uniform"),
+      /**
        * Weight of saying what stands at the hidden places of the present state, beside the forecast, for a model that hides some
        * (`masked`: the mixed objective of Prithvi WxC, Schmude et al. 2024).
        */

@@ -92,6 +92,8 @@ export function sampleFeeds(
   picks: readonly Pick[],
   past: Past,
   jumps: number,
+  /** How much each channel counts (channel-weights.ts); alike where left out. */
+  channelWeights?: readonly number[],
 ): Feeds {
   const size = n.anomaly.length;
   const shape = [picks.length, n.channels.length, n.latitudes.length, n.longitudes.length];
@@ -117,6 +119,10 @@ export function sampleFeeds(
       truth.set(departures.at(start + (k + 1) * lead), b * size);
       weight.set(lossWeights(n, (k + 1) * lead), b * size);
     });
+    if (channelWeights) {
+      const cells = size / channelWeights.length;
+      weight.forEach((w, p) => (weight[p] = w * channelWeights[Math.floor(p / cells) % channelWeights.length]));
+    }
     feeds[`${k}.truth`] = { dtype: "float32", shape, data: truth };
     feeds[`${k}.weight`] = { dtype: "float32", shape, data: weight };
   }

@@ -10,6 +10,7 @@ import { type Random, random } from "../../tensor/random.js";
 import { type CheckpointStore, fitNetwork, type FitOptions, type TrainEvent } from "../fit.js";
 import { type Series, stepOf } from "../series.js";
 import type { ForecastConfig } from "./config.js";
+import { channelWeights } from "./channel-weights.js";
 import { isGlobal } from "./features.js";
 import { layerRates } from "./groups.js";
 import { trainedLeads } from "./leads.js";
@@ -155,6 +156,7 @@ export function forecastLesson(
     loss: training.loss,
     reconstruction: training.reconstruction,
   };
+  const weights = channelWeights(training.channelWeights, normaliser);
   const grid = {
     height: normaliser.latitudes.length,
     width: normaliser.longitudes.length,
@@ -170,7 +172,7 @@ export function forecastLesson(
         ...trainingNetwork({ ...shape, jumps: longest, dropout: false, shift: false }, site),
         *samples() {
           for (const part of picks)
-            yield prefixed(site.prefix, sampleFeeds(normaliser, departures, part, past, longest));
+            yield prefixed(site.prefix, sampleFeeds(normaliser, departures, part, past, longest, weights));
         },
       };
     },
@@ -182,7 +184,7 @@ export function forecastLesson(
         draw(draw) {
           const picks = Array.from({ length: training.microBatch }, () => pick(draw));
           return prefixed(site.prefix, {
-            ...sampleFeeds(normaliser, departures, picks, past, jumps),
+            ...sampleFeeds(normaliser, departures, picks, past, jumps, weights),
             ...(shift ? drawShift(draw, grid, training.shift) : {}),
           });
         },
