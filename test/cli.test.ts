@@ -47,7 +47,7 @@ beforeAll(async () => {
     "--spinup",
     "5",
     "--variables",
-    "geopotential",
+    "geopotential,temperature",
     "--pressure-levels",
     "500",
     "--out",
@@ -60,6 +60,48 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe("the path, command by command", () => {
+  it("forecasts from data that lack a variable where the model can do without, and says so", async () => {
+    const two = SETTINGS.replace("[geopotential@500]", "[geopotential@500, temperature@500]").replace(
+      "shift: 1",
+      "shift: 0",
+    );
+    const tokens = two.replace(
+      /model: .*/,
+      "model: { name: climax, patch: [4, 4], width: 8, depth: 1, heads: 2, headDepth: 0 }",
+    );
+    await writeFile(
+      path.join(folder, "unet.yaml"),
+      two.replace("steps: 30", "steps: 5").replace(/, rollout: .*?\]\]/, ""),
+    );
+    await writeFile(
+      path.join(folder, "climax.yaml"),
+      tokens.replace("steps: 30", "steps: 5").replace(/, rollout: .*?\]\]/, ""),
+    );
+    const lacking = await foehn("convert", "sim.zarr", "--variables", "geopotential", "--out", "z.zarr");
+    expect(lacking.stderr + lacking.code).toMatch(/0$/);
+    for (const name of ["unet", "climax"]) {
+      const trained = await foehn("train", `${name}.yaml`, "--out", `two-${name}`, "--quiet");
+      expect([name, trained.stderr, trained.code]).toEqual([name, "", 0]);
+    }
+    const made = await foehn(
+      "forecast",
+      "two-climax",
+      "--init",
+      "z.zarr",
+      "--lead",
+      "12",
+      "--out",
+      "z-only.zarr",
+      "--json",
+    );
+    expect(made.stderr).toMatch(/z\.zarr lacks temperature@500: the others are forecast from what is there/);
+    expect(JSON.parse(made.stdout)).toMatchObject({ starts: 1, leads: [6, 12], missing: ["temperature@500"] });
+    const refused = await foehn("forecast", "two-unet", "--init", "z.zarr", "--out", "none.zarr");
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/z\.zarr: it lacks 'temperature@500', which this model's unet needs/);
+    expect(existsSync(path.join(folder, "none.zarr"))).toBe(false);
+  });
+
   it("is killed while it trains, goes on, and ends with the bytes of the unbroken run", async () => {
     const whole = await foehn("train", "run.yaml", "--out", "whole", "--json");
     expect(whole.code, whole.stderr).toBe(0);

@@ -71,6 +71,10 @@ export const command: CommandFactory = () =>
           everyStart: flags.every,
           onProgress: (done, total) =>
             out.progress(`${bar(done / total)} forecasting  ${timeLeft(began, done / total)} left`),
+          onMissing: (absent) =>
+            out.say(
+              `${dataset.source} lacks ${absent.join(", ")}: the others are forecast from what is there, less well than with all`,
+            ),
         });
         out.result(
           { out: flags.out, ...made },

@@ -29,6 +29,7 @@ export interface ClimaxConfig {
 
 export const climax: Architecture<ClimaxConfig> = {
   name: "climax",
+  anyVariables: true,
   defaults: {
     patch: [2, 2],
     width: 128,

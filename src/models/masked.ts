@@ -35,6 +35,7 @@ export interface MaskedConfig {
 
 export const masked: Architecture<MaskedConfig> = {
   name: "masked",
+  anyVariables: true,
   defaults: {
     patch: [2, 2],
     window: [4, 4],

@@ -32,6 +32,7 @@ export interface Met2Config {
 
 export const met2: Architecture<Met2Config> = {
   name: "met2",
+  anyVariables: true,
   defaults: { patch: [2, 2], width: 64, depth: 3, heads: 4, ratio: 4, dropout: 0, position: "geographic" },
   check: transformerRefusal,
   write(p, inputs, config) {

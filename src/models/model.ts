@@ -52,6 +52,8 @@ export interface Dropout {
 export interface Architecture<Config> {
   readonly name: string;
   readonly defaults: Config;
+  /** Parameters carry their variable's name: any part of the variables takes that part of the parameters. */
+  readonly anyVariables?: boolean;
   /** A sentence where the configuration cannot be built on such a grid; undefined where it can. */
   check(config: Config): string | undefined;
   /** Writes the model: normalised maps [batch, channels, latitude, longitude]. */

@@ -169,6 +169,10 @@ describe.each(table)("$config.name", ({ config, permutes, anywhere, onGlobes, ro
     expect(apart(got, await answer(runtime, straight))).toBeGreaterThan(1e-3);
   });
 
+  it.runIf(!anywhere)("does not claim to take any variables", () => {
+    expect(architecture(config.name).anyVariables ?? false).toBe(false);
+  });
+
   it.runIf(permutes)("permutes its answer with its variables", async () => {
     const order = [2, 0, 1];
     const one = build(config, { names: NAMES, each: 2, batch: 1 });
@@ -187,6 +191,7 @@ describe.each(table)("$config.name", ({ config, permutes, anywhere, onGlobes, ro
   it.runIf(anywhere)(
     "takes any part of the variables with that part of the parameters, on any grid and at one point",
     () => {
+      expect(architecture(config.name).anyVariables).toBe(true); // which `foehn forecast` goes by
       const whole = build(config, { names: NAMES });
       const elsewhere: Parameters = build(config, { names: ["temperature@500"], ...globe(5, 9) }).parameters;
       const station = build(config, { names: ["2m_temperature"], latitudes: [47.3], longitudes: [11.4] });

@@ -48,6 +48,7 @@ export interface PointwiseConfig {
 
 export const pointwise: Architecture<PointwiseConfig> = {
   name: "pointwise",
+  anyVariables: true,
   defaults: { patch: [2, 2], width: 128, depth: 4, queryDepth: 1, heads: 4, ratio: 4, dropout: 0 },
   check: (config) =>
     config.queryDepth >= 1

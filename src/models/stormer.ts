@@ -30,6 +30,7 @@ export interface StormerConfig {
 
 export const stormer: Architecture<StormerConfig> = {
   name: "stormer",
+  anyVariables: true,
   defaults: { patch: [2, 2], width: 128, depth: 6, heads: 4, ratio: 4, dropout: 0, position: "geographic" },
   check: transformerRefusal,
   write(p, inputs, config) {

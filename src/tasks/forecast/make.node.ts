@@ -15,6 +15,7 @@ import type { ForecastConfig } from "./config.js";
 import { createForecastFile } from "./forecast-file.node.js";
 import { forecastLayout } from "./layout.js";
 import { reaches } from "./leads.js";
+import { absentChannels, emptyChannels, withoutChannels } from "./missing.js";
 import type { Normaliser } from "./normaliser.js";
 import { resolvePeriods, startsIn } from "./periods.js";
 import { createPredictor, type ForecastModel } from "./rollout.js";
@@ -127,20 +128,30 @@ export interface ForecastOptions {
   /** Hours between starts; every state where left out. */
   readonly everyStart?: number;
   readonly onProgress?: (done: number, total: number) => void;
+  /** Told the channels that the data lack, where the models forecast without them. */
+  readonly onMissing?: (absent: readonly string[]) => void;
 }
 
-/** Forecasts into a Zarr store or, by its ending `.nc`, a NetCDF-4 file. */
+/**
+ * Forecasts into a Zarr store or, by its ending `.nc`, a NetCDF-4 file. Variables that the data lack are left out where the models can
+ * do without (missing.ts).
+ */
 export async function writeForecast(
   options: ForecastOptions & { readonly out: string },
-): Promise<{ starts: number; leads: number[] }> {
-  const { model, then = [], dataset, runtime, out, onProgress } = options;
-  const { normaliser } = model;
-  const models = [
-    { model, after: 0 },
-    ...then.map(({ model, after }) => ({ model, after: (after * 3_600_000) / normaliser.step })),
+): Promise<{ starts: number; leads: number[]; missing: string[] }> {
+  const { then = [], dataset, runtime, out, onProgress } = options;
+  const whole = [
+    { model: options.model, after: 0 },
+    ...then.map(({ model, after }) => ({ model, after: (after * 3_600_000) / options.model.normaliser.step })),
   ];
-  checkStages(models);
-  const series = await readSeries(dataset, normaliser.channels);
+  checkStages(whole);
+  const { series, missing } = await statesFor(options.model.normaliser.channels, dataset, (absent) =>
+    whole.forEach(({ model }) => withoutChannels(model, absent, dataset.source)),
+  );
+  if (missing.length > 0) options.onMissing?.(missing);
+  const models = whole.map(({ model, after }) => ({ model: withoutChannels(model, missing, dataset.source), after }));
+  const [{ model }] = models;
+  const { normaliser } = model;
   refuseOtherGrid(series, normaliser, dataset.source);
   const starts = chosenStarts(series, options);
   const hours = normaliser.step / 3_600_000;
@@ -188,7 +199,30 @@ export async function writeForecast(
   } finally {
     for (const { predictor } of stages) await predictor.close();
   }
-  return { starts: starts.length, leads: leads.map((l) => l * hours) };
+  return { starts: starts.length, leads: leads.map((l) => l * hours), missing };
+}
+
+/** The states of the channels that a dataset has values of, and the names of the others; `refuse` throws where those are needed. */
+async function statesFor(
+  channels: readonly string[],
+  dataset: Dataset,
+  refuse: (absent: readonly string[]) => void,
+): Promise<{ series: Series; missing: string[] }> {
+  const absent = await absentChannels(dataset, channels);
+  refuse(absent);
+  const present = channels.filter((channel) => !absent.includes(channel));
+  const series = await readSeries(dataset, present);
+  const empty = emptyChannels(series);
+  if (empty.length === 0) return { series, missing: absent };
+  const missing = channels.filter((channel) => absent.includes(channel) || empty.includes(channel));
+  refuse(missing);
+  return {
+    series: await readSeries(
+      dataset,
+      present.filter((channel) => !empty.includes(channel)),
+    ),
+    missing,
+  };
 }
 
 function chosenStarts(series: Series, { model, then = [], starts, everyStart }: ForecastOptions): number[] {
