@@ -29,7 +29,7 @@ async function twoWaves({ leave = ["t", "u10"], blank = [] as string[] } = {}): 
   };
   for (const name of blank) {
     const { data } = all[name];
-    all[name] = { ...all[name], data: { ...data, data: new Float32Array(data.data.length).fill(NaN) } as NdArray };
+    all[name] = { ...all[name], data: { ...data, data: new Float32Array(data.data.length).fill(NaN) } };
   }
   const axes: Record<string, MemoryVariable> = {};
   for (const name of dims) {
