@@ -11,12 +11,15 @@ import { writePublishedForecast } from "../tasks/published/run.node.js";
 import { writeForecast } from "../tasks/forecast/make.node.js";
 import type { ForecastModel } from "../tasks/forecast/rollout.js";
 import { openRun } from "../tasks/forecast/run.node.js";
+import { openPointwiseRun, writeStationForecast } from "../tasks/pointwise/run.node.js";
+import { taskOf } from "../tasks/run-folder.node.js";
 import type { CommandFactory } from "./commands.js";
 import { collect, commandWith, numeric } from "./options.js";
 import { bar, duration, output, timeLeft } from "./output.js";
 
 interface ForecastFlags {
   init?: string;
+  stations?: string;
   acceptLicence?: boolean;
   then?: string[];
   from: string;
@@ -40,6 +43,7 @@ export const command: CommandFactory = () =>
       "folder of a trained run, what foehn join left at a site, or a published model with the folder of its files: pangu:weights, fuxi:weights, fengwu:weights",
     )
     .option("--init <path>", "dataset with the states to start from; the run's own where left out")
+    .option("--stations <path>", "of a run for stations: their reports at the starts; the run's own where left out")
     .option("--from <date>", "first start; `latest` is the newest alone, `test` the run's test period", "latest")
     .option("--to <date>", "last start")
     .option("--every <hours>", "hours between starts", numeric)
@@ -53,6 +57,9 @@ export const command: CommandFactory = () =>
       const named = new RegExp(`^(${PUBLISHED.join("|")}):(.+)$`).exec(run);
       if (named) return forecastPublished(published(named[1]), named[2], flags);
       if (isSiteFolder(run)) return forecastSite(run, flags);
+      if ((await taskOf(run)) === "stations") return forecastStations(run, flags);
+      if (flags.stations !== undefined)
+        throw new UsageError("--stations is for runs of the task stations, which this is not; leave it out");
       const model = await openRun(run);
       const then = await Promise.all((flags.then ?? []).map(laterRun));
       const dataset = await openDataset(flags.init ?? model.config.data.path);
@@ -85,6 +92,36 @@ export const command: CommandFactory = () =>
         await dataset.close();
       }
     });
+
+/** At the stations of a run that was trained on gridded and station data. */
+async function forecastStations(run: string, flags: ForecastFlags): Promise<void> {
+  const out = output(flags);
+  if (flags.then) throw new UsageError("a run for stations goes to each lead in one jump; leave out --then");
+  const model = await openPointwiseRun(run);
+  const runtime = await openRuntime({ device: model.config.device, threads: model.config.threads });
+  const began = performance.now();
+  try {
+    const made = await writeStationForecast({
+      model,
+      runtime,
+      grid: flags.init,
+      stations: flags.stations,
+      out: flags.out,
+      starts: startsOf(flags, model.normalisers.grid.calendar),
+      everyStart: flags.every,
+      maxLead: flags.lead,
+      everyLead: flags.leadStep,
+      onProgress: (done, total) =>
+        out.progress(`${bar(done / total)} forecasting  ${timeLeft(began, done / total)} left`),
+    });
+    out.result(
+      { out: flags.out, ...made },
+      `${made.starts} forecasts to ${made.leads[made.leads.length - 1]} h at ${model.places.names.length} stations: ${flags.out}`,
+    );
+  } finally {
+    await runtime.close();
+  }
+}
 
 /** With what a site kept of a joint training. */
 async function forecastSite(folder: string, flags: ForecastFlags): Promise<void> {

@@ -10,11 +10,13 @@ import { PRESET_NAMES, preset, type Preset } from "../models/presets.js";
 import type { TrainEvent } from "../tasks/fit.js";
 import { parseDownscaleConfig } from "../tasks/downscale/config.js";
 import { pairsOf, trainDownscaleRun } from "../tasks/downscale/run.node.js";
+import { parsePointwiseConfig } from "../tasks/pointwise/config.js";
+import { trainPointwiseRun } from "../tasks/pointwise/run.node.js";
 import type { CommandFactory } from "./commands.js";
 import { applySettings, collect, commandWith, list, readYaml } from "./options.js";
 import { bar, duration, type Output, output, timeLeft } from "./output.js";
 
-const TASKS = ["forecast", "downscale", "pretrain"];
+const TASKS = ["forecast", "downscale", "pretrain", "stations"];
 
 interface TrainFlags {
   task?: string;
@@ -60,6 +62,7 @@ export const command: CommandFactory = () =>
         ...(flags.data ? { path: flags.data } : {}),
         ...(flags.variables ? { variables: flags.variables } : {}),
       };
+      if (task === "stations") return trainStations(file, { ...given, data, task }, run, flags);
       if (!("path" in data))
         throw new UsageError("name the data to learn from: foehn train --data PATH, or data.path in the settings");
       const config = parseForecastConfig(
@@ -120,6 +123,28 @@ async function pretrain(
   const seconds = (performance.now() - began) / 1000;
   const runs = config.data.map(({ name }) => path.join(run, name));
   out.result({ run, runs, seconds }, `trained in ${duration(seconds)}: ${runs.join(", ")}`);
+}
+
+/** The same for `task: stations`, one network for gridded and station data. */
+async function trainStations(
+  file: string | undefined,
+  given: Record<string, unknown>,
+  run: string,
+  flags: TrainFlags,
+): Promise<void> {
+  const out = output(flags);
+  const device = flags.device ? { device: flags.device } : {};
+  const config = parsePointwiseConfig(applySettings({ ...given, ...device }, flags.set ?? []), file);
+  const began = performance.now();
+  const runtime = await openRuntime({ device: config.device, threads: config.threads });
+  try {
+    const onEvent = trainingProgress(out, config.training.seeds);
+    const scores = await trainPointwiseRun({ run, config, runtime, resume: flags.resume, onEvent });
+    const seconds = (performance.now() - began) / 1000;
+    out.result({ run, seconds, scores }, `trained in ${duration(seconds)}: ${run}; its card.md has the test's scores`);
+  } finally {
+    await runtime.close();
+  }
 }
 
 /** The same for `task: downscale`. */

@@ -16,7 +16,7 @@ import { wxformer } from "./wxformer.js";
 
 export type { Architecture, Dropout, FilledIn, ModelInputs, ModelVariable } from "./model.js";
 
-export { writeAt } from "./pointwise.js";
+export { type PointwiseConfig, writeAt } from "./pointwise.js";
 export { adaptPositions } from "./position.js";
 export { preset, PRESET_NAMES, type Preset } from "./presets.js";
 

@@ -69,8 +69,21 @@ export const pointwise: Architecture<PointwiseConfig> = {
   },
 };
 
-/** Values [batch, point, variable] at queries [batch, point, 3]: degrees north, degrees east, metres above the sea. */
-export function writeAt(p: Scope, inputs: ModelInputs, config: PointwiseConfig, queries: Tensor): Tensor {
+export interface AtOptions {
+  /** Names of what is read at each place; the grid's own variables where left out. */
+  readonly targets?: readonly string[];
+  /** What is known at the places themselves, [batch, point, number]: present values, say, and whether there are any. */
+  readonly observed?: Tensor;
+}
+
+/** Values [batch, point, target] at queries [batch, point, 3]: degrees north, degrees east, metres above the sea. */
+export function writeAt(
+  p: Scope,
+  inputs: ModelInputs,
+  config: PointwiseConfig,
+  queries: Tensor,
+  { targets = inputs.variables.map(({ name }) => name), observed }: AtOptions = {},
+): Tensor {
   const { width, heads, ratio, dropout: rate } = config;
   const grid = patchGrid(inputs.latitudes.length, inputs.longitudes.length, config.patch);
   const { dropout } = inputs;
@@ -80,15 +93,16 @@ export function writeAt(p: Scope, inputs: ModelInputs, config: PointwiseConfig, 
 
   const { features, directions } = placeOf(queries);
   let y = dense(p.child("query2"), gelu(dense(p.child("query1"), features, width)), width); // [B, Q, D]
+  if (observed) y = add(y, dense(p.child("observed2"), gelu(dense(p.child("observed1"), observed, width)), width));
   const near = nearness(p, directions, patchCentres(inputs, grid), heads);
   for (let i = 0; i < config.queryDepth; i++) {
     const q = p.child(`queries.${i}`);
     y = add(y, crossAttention(q.child("attention"), norm(q.child("norm1"), y), x, heads, near));
     y = add(y, mlp(q.child("mlp"), norm(q.child("norm2"), y), ratio));
   }
-  const head = ({ name }: { name: string }) => p.child("head").child(name);
-  const w = inputs.variables.map((v) => head(v).param("w", [width, 1], zero));
-  const b = inputs.variables.map((v) => head(v).param("b", [1], zero));
+  const head = (name: string) => p.child("head").child(name);
+  const w = targets.map((name) => head(name).param("w", [width, 1], zero));
+  const b = targets.map((name) => head(name).param("b", [1], zero));
   return linear(norm(p.child("last"), y), concat(w, 1), concat(b, 0));
 }
 

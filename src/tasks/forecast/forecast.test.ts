@@ -303,8 +303,7 @@ describe("what is known before learning", () => {
     const { train, validation, test } = resolvePeriods(series, config());
     expect(validation[0]).toBeGreaterThanOrEqual(train[1] + 18 * HOUR);
     expect(test[0]).toBeGreaterThanOrEqual(validation[1] + 18 * HOUR);
-    const named = (periods: object) =>
-      resolvePeriods(series, { ...config(), data: { path: "m", variables: [], static: [], ...periods } });
+    const named = (periods: object) => resolvePeriods(series, { ...config(), data: periods });
     expect(() =>
       named({
         train: ["2001-01-01", "2001-02-01"],

@@ -13,7 +13,16 @@ export interface Periods {
 }
 
 /** The periods that a configuration names, or 70, 10 and 20 parts of the record, each beginning a gap after the one before. */
-export function resolvePeriods(series: Series, { data, forecast }: ForecastConfig): Periods {
+export function resolvePeriods(
+  series: Series,
+  {
+    data,
+    forecast,
+  }: {
+    readonly data: Pick<ForecastConfig["data"], "train" | "validation" | "test" | "gap">;
+    readonly forecast: Pick<ForecastConfig["forecast"], "maxLead">;
+  },
+): Periods {
   const { times, calendar } = series;
   const named = [data.train, data.validation, data.test].filter((p) => p !== undefined).length;
   if (named !== 0 && named !== 3)

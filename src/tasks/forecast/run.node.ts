@@ -61,6 +61,7 @@ export async function readConfig(run: string): Promise<ForecastConfig> {
 /** What to do with a run that cannot forecast. */
 const REMEDIES: Readonly<Record<string, string>> = {
   downscale: "make fine fields with 'foehn downscale'",
+  stations: "its forecasts are made by 'foehn forecast', and its network is model.onnx in the folder",
   pretrain: "name the folder of one of its datasets within it",
 };
 
