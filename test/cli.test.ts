@@ -47,9 +47,11 @@ beforeAll(async () => {
     "--spinup",
     "5",
     "--variables",
-    "geopotential,temperature",
+    "geopotential,temperature,mean_sea_level_pressure",
     "--pressure-levels",
     "500",
+    "--orography",
+    "idealised",
     "--out",
     "sim.zarr",
     "--quiet",
@@ -60,6 +62,30 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe("the path, command by command", () => {
+  it("trains one network on grid and stations, forecasts the stations and verifies against their reports", async () => {
+    const network = ["--stations", "4", "--variables", "mean_sea_level_pressure", "--out", "stations.zarr"];
+    const made = await foehn("simulate", "network", "sim.zarr", ...network);
+    expect([made.stderr, made.code]).toEqual(["", 0]);
+    const settings = `
+task: stations
+data: { path: sim.zarr, variables: [geopotential@500], stations: { path: stations.zarr }, static: [{ path: sim.zarr, variables: [geopotential_at_surface] }] }
+forecast: { history: 1, maxLead: 12 }
+model: { name: pointwise, patch: [4, 4], width: 8, depth: 1, heads: 2 }
+training: { steps: 4, batch: 2, microBatch: 2, validationSamples: 2, gridPoints: 8 }
+threads: 1
+`;
+    await writeFile(path.join(folder, "stations.yaml"), settings);
+    const trained = await foehn("train", "stations.yaml", "--out", "stations", "--json", "--quiet");
+    const { scores } = JSON.parse(trained.stdout) as { scores: { variable: string; baselines: object }[] };
+    expect(scores[0].variable).toBe("mean_sea_level_pressure");
+    expect(Object.keys(scores[0].baselines)).toEqual(["persistence", "climatology", "damped", "linear"]);
+    const written = await foehn("forecast", "stations", "--from", "test", "--out", "at-stations.zarr", "--json");
+    expect(JSON.parse(written.stdout)).toMatchObject({ leads: [6, 12] });
+    const verified = await foehn("verify", "at-stations.zarr", "--truth", "stations.zarr", "--out", "vs");
+    expect([verified.code, verified.stdout]).toEqual([0, expect.stringContaining("mean_sea_level_pressure")]);
+    expect((await foehn("forecast", "stations", "--then", "x@6")).stderr).toMatch(/leave out --then/);
+  });
+
   it("forecasts from data that lack a variable where the model can do without, and says so", async () => {
     const two = SETTINGS.replace("[geopotential@500]", "[geopotential@500, temperature@500]").replace(
       "shift: 1",
