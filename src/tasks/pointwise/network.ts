@@ -1,8 +1,9 @@
 /**
  * One network for grid and stations: the gridded state becomes tokens, and a place, on the grid or a station, asks them what it will be
- * there (models/pointwise.ts). Every answer corrects the damped departure that the place itself has now:
+ * there (models/pointwise.ts). Every answer corrects the first guess of its place, damped persistence on the grid and a straight line from
+ * report and surroundings at a station (lines.ts):
  *
- *     u(place, t + L) = a_L u(place, t) + (r_L / s) net(gridded state, L; place, u(place, t))
+ *     u(place, t + L) = guess(place, t, L) + (r_L / s) net(gridded state, L; place, what is known there)
  *
  * so that grid points and stations are learnt by the same parameters, from the same sample.
  */

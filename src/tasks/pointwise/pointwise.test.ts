@@ -18,7 +18,8 @@ import { parsePointwiseConfig } from "./config.js";
 import { normalisersFor, readStationsData, stationTimes } from "./data.js";
 import { pointwiseNetwork } from "./network.js";
 import { openPointwiseRun, trainPointwiseRun, writeStationForecast } from "./run.node.js";
-import { drawCells, pointData, pointFeeds } from "./samples.js";
+import { fitLines, lineAt, lineRow } from "./lines.js";
+import { drawCells, pointBase, pointFeeds, startsOfBoth } from "./samples.js";
 
 const STATIONS = 5;
 const STEPS = 400;
@@ -98,7 +99,10 @@ const config = (training: object = {}) =>
 async function data(settings = config()) {
   const grid = await readSeries(travellingWaves());
   const { series, places } = await readStationsData(await stationsOf(), []);
-  return pointData(grid, series, places, normalisersFor(grid, series, settings, undefined), "stations.nc");
+  const normalisers = normalisersFor(grid, series, settings, undefined);
+  const base = pointBase(grid, series, places, normalisers, "stations.nc");
+  const starts = (lead: number) => startsOfBoth(base, settings, normalisers.grid.trainRange, lead);
+  return { ...base, lines: fitLines(base, { leads: 2, size: STATIONS, count: STATIONS, channels: 1 }, starts) };
 }
 
 describe("samples of grid and stations", () => {
@@ -106,7 +110,7 @@ describe("samples of grid and stations", () => {
     const d = await data();
     const grid = d.normalisers.grid;
     const rng = random(3);
-    const starts = Array.from({ length: 200 }, (_, i) => 20 + i);
+    const starts = Array.from({ length: 277 }, (_, i) => i); // all of the training period
     for (const [points, stationWeight] of [
       [60, 1],
       [60, 1e-9],
@@ -114,13 +118,20 @@ describe("samples of grid and stations", () => {
     ]) {
       const picks = starts.map((start) => ({ start, lead: 2, cells: drawCells(rng, grid, points) }));
       const feeds = pointFeeds(d, picks, { history: 1, stationWeight, truth: true });
-      const [weight, guess, truth] = ["weight", "guess", "truth"].map(
-        (n) => (feeds[`at.${n}`] as NdArray).data as Float32Array,
-      );
-      const loss = weight.reduce((sum, w, i) => sum + w * (guess[i] - truth[i]) ** 2, 0);
-      // Of the training period, on which the first guess's error was fitted; a start without a report has the climatology's instead
-      expect(loss).toBeGreaterThan(0.8);
-      expect(loss).toBeLessThan(1.3);
+      const get = (name: string) => (feeds[`at.${name}`] as NdArray).data as Float32Array;
+      const [weight, guess, truth, scale, observed] = ["weight", "guess", "truth", "scale", "observed"].map(get);
+      // A miss of the size that was fitted costs 1 in all
+      expect(weight.reduce((sum, w, i) => sum + w * scale[i] ** 2, 0)).toBeCloseTo(1, 1);
+      // The first guess misses by that much where it has what it was fitted to; a station without a report has less
+      let [missed, fitted] = [0, 0];
+      weight.forEach((w, i) => {
+        const place = Math.floor(i / 2);
+        if (i % 2 === 1 && observed[3 * place + 1] === 0) return;
+        missed += w * (guess[i] - truth[i]) ** 2;
+        fitted += w * scale[i] ** 2;
+      });
+      expect(missed / fitted).toBeGreaterThan(0.8);
+      expect(missed / fitted).toBeLessThan(1.2);
     }
   });
 
@@ -145,11 +156,37 @@ describe("samples of grid and stations", () => {
       const observed = [...get("observed").subarray(3 * (1 + s), 3 * (2 + s))];
       expect(observed.slice(0, 2)).toEqual(known ? [now[s], 1] : [0, 0]);
       expect(observed[2]).toBeCloseTo(between, 5);
-      expect(get("guess")[2 * (1 + s) + 1]).toBeCloseTo(known ? d.normalisers.stations.damping[s] * now[s] : 0, 6);
+      // The line: the field around it, its report (or 0 without one: the grid has no such variable), the constant
+      const [b0, b1, b2] = d.lines.coefficients.subarray(3 * s, 3 * s + 3);
+      const line = b0 * between + b1 * (known ? now[s] : 0) + b2;
+      expect(get("guess")[2 * (1 + s) + 1]).toBeCloseTo(line, 5);
+      expect(get("scale")[2 * (1 + s) + 1]).toBe(d.lines.misses[s]);
       expect(get("weight")[2 * (1 + s)]).toBe(0);
       expect(get("weight")[2 * (1 + s) + 1] > 0).toBe(!Number.isNaN(d.stations.at(51)[s]));
     }
     expect(get("truth")[0]).toBe(d.grid.at(51)[23]);
+  });
+
+  it("begin from the line of least squares: what it misses goes with nothing that it is made from", async () => {
+    const d = await data();
+    const starts = startsOfBoth(d, config(), d.normalisers.grid.trainRange, 2);
+    const row = new Float64Array(3);
+    const [size, lead] = [STATIONS, 2];
+    for (let s = 0; s < STATIONS; s++) {
+      const sums = [0, 0, 0, 0];
+      let n = 0;
+      for (const start of starts) {
+        const y = d.stations.at(d.at[start + lead])[s];
+        if (!lineRow(d, start, s, STATIONS, row) || Number.isNaN(y)) continue;
+        const miss = y - lineAt(d.lines, lead, s, size, row);
+        row.forEach((x, i) => (sums[i] += x * miss));
+        sums[3] += miss * miss;
+        n++;
+      }
+      // But for the ridge of a thousandth
+      for (const sum of sums.slice(0, 3)) expect(Math.abs(sum / n)).toBeLessThan(3e-3);
+      expect(Math.sqrt(sums[3] / n)).toBeCloseTo(d.lines.misses[size + s], 4);
+    }
   });
 
   it("draw cells by the area they stand for", async () => {

@@ -6,6 +6,7 @@ import { stateOf } from "../forecast/features.js";
 import type { Normaliser } from "../forecast/normaliser.js";
 import type { PointwiseRunConfig } from "./config.js";
 import type { Places } from "./data.js";
+import type { Lines } from "./lines.js";
 import { pointwiseNetwork } from "./network.js";
 import { type PointData, pointFeeds } from "./samples.js";
 
@@ -13,6 +14,8 @@ export interface PointwiseModel {
   readonly config: PointwiseRunConfig;
   readonly normalisers: { readonly grid: Normaliser; readonly stations: Normaliser };
   readonly places: Places;
+  /** The first guess at the stations. */
+  readonly lines: Lines;
   /** Parameters of each network of the run. */
   readonly members: readonly Parameters[];
 }
@@ -20,7 +23,7 @@ export interface PointwiseModel {
 /** The network at the stations as the bytes of an ONNX file, its parameters inside; the output is `next`. */
 export function stationsModel(
   parameters: Parameters,
-  { config, normalisers, places }: Omit<PointwiseModel, "members">,
+  { config, normalisers, places }: Pick<PointwiseModel, "config" | "normalisers" | "places">,
   batch: number,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {

@@ -25,7 +25,8 @@ import { pointwiseCard } from "./card.js";
 import { parsePointwiseConfig, type PointwiseRunConfig } from "./config.js";
 import { normalisersFor, type Places, readStationsData, type StationsData } from "./data.js";
 import { type PointwiseModel, stationPredictor, stationsModel } from "./predict.js";
-import { pointData } from "./samples.js";
+import { fitLines, packLines, unpackLines } from "./lines.js";
+import { pointBase, startsOfBoth } from "./samples.js";
 import { scoreStations, type StationScore, stationTable } from "./score.js";
 import { trainPointwise } from "./train.js";
 
@@ -67,17 +68,27 @@ export async function trainPointwiseRun(options: PointwiseRunOptions): Promise<S
   const stations = await openStations(config.data.stations, config.data.stations.variables);
   const statics = await readStatics(config, grid, openDataset);
   const fitted = normalisersFor(grid, stations.series, config, statics);
+  const base = pointBase(grid, stations.series, stations.places, fitted, config.data.stations.path);
+  const { train } = resolvePeriods(grid, config);
+  const shape = {
+    leads: fitted.grid.leadSteps,
+    size: fitted.stations.anomaly.length,
+    count: stations.places.names.length,
+    channels: fitted.grid.channels.length,
+  };
+  const first = fitLines(base, shape, (lead) => startsOfBoth(base, config, train, lead));
   await beginFolder(run, config, {
     resume,
     prepare: () =>
       [fitted.grid, fitted.stations].map((n, i) => {
         const { arrays, metadata } = packNormaliser(n);
         const places: Record<string, string> = i === 1 ? { places: JSON.stringify(packPlaces(stations.places)) } : {};
-        return [NORMALISATION[i], encodeSafetensors(arrays, { ...metadata, ...places })] as const;
+        const all = i === 1 ? [...arrays, ...packLines(first)] : arrays;
+        return [NORMALISATION[i], encodeSafetensors(all, { ...metadata, ...places })] as const;
       }),
   });
-  const { normalisers, places } = await readKnown(run); // what is on disk is what is used, resumed or not
-  const data = pointData(grid, stations.series, places, normalisers, config.data.stations.path);
+  const { normalisers, places, lines } = await readKnown(run); // what is on disk is what is used, resumed or not
+  const data = { ...pointBase(grid, stations.series, places, normalisers, config.data.stations.path), lines };
   const store = checkpointStore(run);
   const log = await openLog(run, store, config.training.seeds);
   const began = performance.now();
@@ -87,7 +98,7 @@ export async function trainPointwiseRun(options: PointwiseRunOptions): Promise<S
     await log({ ...event, seconds: (performance.now() - began) / 1000 });
     onEvent?.(event);
   }
-  const model: PointwiseModel = { config, normalisers, places, members: await trainedMembers(run, config) };
+  const model: PointwiseModel = { config, normalisers, places, lines, members: await trainedMembers(run, config) };
   for (const [k, parameters] of model.members.entries()) {
     await writeWhole(path.join(run, params(k + 1)), encodeSafetensors(parameters));
     const onnx = stationsModel(parameters, model, 1, { config: JSON.stringify(config) });
@@ -118,7 +129,7 @@ const packPlaces = (p: Places): PackedPlaces => ({
 });
 
 /** What a run knew before it learnt. */
-async function readKnown(run: string): Promise<Pick<PointwiseModel, "normalisers" | "places">> {
+async function readKnown(run: string): Promise<Pick<PointwiseModel, "normalisers" | "places" | "lines">> {
   const [grid, stations] = await Promise.all(
     NORMALISATION.map(async (name) => {
       const file = path.join(run, name);
@@ -128,12 +139,13 @@ async function readKnown(run: string): Promise<Pick<PointwiseModel, "normalisers
         });
       });
       const { tensors, metadata } = decodeSafetensors(bytes, file);
-      return { normaliser: unpackNormaliser(tensors, metadata, file), metadata };
+      return { normaliser: unpackNormaliser(tensors, metadata, file), metadata, tensors };
     }),
   );
   const places = JSON.parse(stations.metadata["places"]) as PackedPlaces;
   return {
     normalisers: { grid: grid.normaliser, stations: stations.normaliser },
+    lines: unpackLines(stations.tensors),
     places: {
       names: places.names,
       latitudes: Float64Array.from(places.latitudes),
@@ -180,7 +192,7 @@ export async function writeStationForecast(
   refuseOthers(grid, normalisers.grid, options.grid ?? config.data.path);
   const source = { path: options.stations ?? config.data.stations.path, table: config.data.stations.table };
   const reports = inOrder(await openStations(source, n.channels), places, source.path);
-  const data = pointData(grid, reports, places, normalisers, source.path);
+  const data = { ...pointBase(grid, reports, places, normalisers, source.path), lines: model.lines };
   const hours = n.step / 3_600_000;
   const every = Math.max(1, Math.round((options.everyLead ?? hours) / hours));
   const last = Math.round((options.maxLead ?? config.forecast.maxLead) / hours);

@@ -5,9 +5,13 @@ import { float32, type NdArray } from "../../tensor/ndarray.js";
 import type { Random } from "../../tensor/random.js";
 import { jumpArrays, variableNames } from "../forecast/features.js";
 import type { Normaliser } from "../forecast/normaliser.js";
+import { startsIn } from "../forecast/periods.js";
 import { type Departures, departuresOf, startFeeds } from "../forecast/samples.js";
+import type { TimeRange } from "../baselines/index.js";
 import type { Series } from "../series.js";
 import { aroundStations } from "./around.js";
+import type { PointwiseRunConfig } from "./config.js";
+import { lineAt, lineRow, type Lines } from "./lines.js";
 import { type Places, stationTimes } from "./data.js";
 import { observedCount, type Targets, targetsOf } from "./network.js";
 
@@ -26,15 +30,26 @@ export interface PointData {
   readonly around: (index: number) => Float32Array;
   /** For each station variable the grid's channel of the same name, or -1. */
   readonly alike: readonly number[];
+  /** The stations' first guess. */
+  readonly lines: Lines;
 }
 
-export function pointData(
+/** Starts in a period from which grid and stations have both the present and what follows `lead` steps later. */
+export const startsOfBoth = (
+  { grid: { series }, at }: Pick<PointData, "grid" | "at">,
+  { forecast }: Pick<PointwiseRunConfig, "forecast">,
+  period: TimeRange,
+  lead: number,
+): number[] => startsIn(series, period, forecast.history, lead).filter((i) => at[i] >= 0 && at[i + lead] >= 0);
+
+/** All but the lines, which are fitted to it. */
+export function pointBase(
   grid: Series,
   stations: Series,
   places: Places,
   normalisers: PointData["normalisers"],
   source: string,
-): PointData {
+): Omit<PointData, "lines"> {
   const onGrid = variableNames(normalisers.grid);
   const departures = departuresOf(normalisers.grid, grid);
   return {
@@ -99,6 +114,7 @@ export function pointFeeds(
   const [places, count] = [asked + stations, names.length];
   const { history } = options;
   const own = 2 * ns.channels.length;
+  const size = ns.anomaly.length;
   const known = observedCount(data.normalisers, history);
   const shape = (last: number) => [picks.length, places, last];
   const array = (last: number) => new Float32Array(picks.length * places * last);
@@ -112,15 +128,14 @@ export function pointFeeds(
   };
   const shares = asked === 0 ? [0, 1] : [1, options.stationWeight].map((w) => w / (1 + options.stationWeight));
   /** One value of one place: the first guess, its error's size, what comes, and how much that counts. */
-  const put = (to: number, from: Normaliser, p: number, lead: number, now: number, then: number, weight: number) => {
-    const size = from.anomaly.length;
-    const at = (lead - 1) * size + p;
-    out.guess[to] = now === now ? from.damping[at] * now : 0;
-    out.scale[to] = from.residual[at] / from.anomaly[p];
+  const put = (to: number, guess: number, scale: number, then: number, weight: number) => {
+    out.guess[to] = guess;
+    out.scale[to] = scale;
     if (then !== then) return;
     out.truth[to] = then;
-    out.weight[to] = weight * from.anomaly[p] ** 2;
+    out.weight[to] = weight;
   };
+  const row = new Float64Array(data.lines.width);
   /** The gridded departures of the history at a place: position `p` of fields of `size`. */
   const around = (place: number, start: number, field: (index: number) => Float32Array, size: number, p: number) => {
     for (let j = 0; j < history; j++)
@@ -147,14 +162,16 @@ export function pointFeeds(
       around(place, start, (index) => data.grid.at(index), cells, cell);
       ofGrid.forEach((target, c) => {
         const p = c * cells + cell;
-        const weight = shares[0] / (picks.length * asked * ofGrid.length * spread[c]);
-        put(place * count + target, n, p, lead, here[p], later?.[p] ?? NaN, weight);
+        const table = (lead - 1) * n.anomaly.length + p;
+        const weight = (shares[0] * n.anomaly[p] ** 2) / (picks.length * asked * ofGrid.length * spread[c]);
+        const scale = n.residual[table] / n.anomaly[p];
+        put(place * count + target, n.damping[table] * here[p], scale, later?.[p] ?? NaN, weight);
       });
     });
     const [i, j] = [data.at[start], options.truth ? data.at[start + lead] : -1];
     const now = i >= 0 ? data.stations.at(i) : undefined;
     const then = j >= 0 ? data.stations.at(j) : undefined;
-    const error = meanSquares(ns, lead);
+    const error = lineSquares(data, lead);
     for (let s = 0; s < stations; s++) {
       const place = b * places + asked + s;
       around(place, start, data.around, stations, s);
@@ -164,7 +181,10 @@ export function pointFeeds(
         const p = k * stations + s;
         const u = now?.[p] ?? NaN;
         if (u === u) out.observed.set([u, 1], place * known + 2 * k);
-        put(place * count + target, ns, p, lead, u, then?.[p] ?? NaN, shares[1] / (Math.max(1, reports) * error[k]));
+        lineRow(data, start, p, stations, row);
+        const guess = lineAt(data.lines, lead, p, size, row);
+        const weight = (shares[1] * ns.anomaly[p] ** 2) / (Math.max(1, reports) * error[k]);
+        put(place * count + target, guess, data.lines.misses[(lead - 1) * size + p], then?.[p] ?? NaN, weight);
       });
     }
   });
@@ -192,7 +212,7 @@ function reported({ at, stations }: PointData, { start, lead }: PointPick): numb
 
 const cache = new WeakMap<Normaliser, Map<number, number[]>>();
 
-/** The mean of r_L^2 over each channel's places, with their area where they are rows of a grid. */
+/** The mean of r_L^2 over each channel's cells, with their area. */
 function meanSquares(n: Normaliser, lead: number): number[] {
   const known = cache.get(n) ?? new Map<number, number[]>();
   cache.set(n, known);
@@ -200,13 +220,25 @@ function meanSquares(n: Normaliser, lead: number): number[] {
   if (before) return before;
   const size = n.anomaly.length;
   const [width, cells] = [n.longitudes.length, size / n.channels.length];
-  const area = width > 1 ? latitudeWeights(n.latitudes, "exact") : undefined;
+  const area = latitudeWeights(n.latitudes, "exact");
   const residual = n.residual.subarray((lead - 1) * size, lead * size);
   const out = n.channels.map((_, c) => {
     let sum = 0;
-    for (let i = 0; i < cells; i++) sum += (area?.[Math.floor(i / width)] ?? 1) * residual[c * cells + i] ** 2;
+    for (let i = 0; i < cells; i++) sum += area[Math.floor(i / width)] * residual[c * cells + i] ** 2;
     return sum / cells;
   });
   known.set(lead, out);
   return out;
+}
+
+/** The mean square of what the lines of each station variable miss, in its units. */
+function lineSquares({ lines, normalisers: { stations: n } }: PointData, lead: number): number[] {
+  const size = n.anomaly.length;
+  const stations = size / n.channels.length;
+  return n.channels.map((_, k) => {
+    let sum = 0;
+    for (let p = k * stations; p < (k + 1) * stations; p++)
+      sum += (lines.misses[(lead - 1) * size + p] * n.anomaly[p]) ** 2;
+    return sum / stations;
+  });
 }

@@ -1,14 +1,14 @@
 /**
  * What a model of stations is worth beside what needs no network: persistence, each station's climatology, its damped departure, and a
- * linear regression of each station, variable and lead on the gridded fields interpolated to it and on its own report, fitted to the
- * training period by least squares.
+ * linear regression of each station, variable and lead on the gridded fields interpolated to it and on its own report, which is the first
+ * guess that the network corrects (lines.ts).
  */
 import type { CardTable } from "../card.js";
-import { resolvePeriods, startsIn } from "../forecast/periods.js";
-import { solveSymmetric } from "../forecast/solve.js";
+import { resolvePeriods } from "../forecast/periods.js";
 import type { PointwiseRunConfig } from "./config.js";
 import type { StationPredictor } from "./predict.js";
-import type { PointData } from "./samples.js";
+import { lineAt, lineRow } from "./lines.js";
+import { type PointData, startsOfBoth } from "./samples.js";
 
 export const STATION_BASELINES = ["persistence", "climatology", "damped", "linear"] as const;
 
@@ -30,61 +30,15 @@ export async function scoreStations(
 ): Promise<StationScore[]> {
   const n = data.normalisers.stations;
   const hours = n.step / 3_600_000;
-  const periods = resolvePeriods(data.grid.series, config);
-  const starts = (period: readonly [number, number], lead: number): number[] =>
-    startsIn(data.grid.series, period, config.forecast.history, lead).filter(
-      (i) => data.at[i] >= 0 && data.at[i + lead] >= 0,
-    );
+  const period = resolvePeriods(data.grid.series, config).test;
   const scores: StationScore[] = [];
   for (let lead = 1; lead <= n.leadSteps; lead++) {
     if (lead > 1 && (lead * hours) % 24 !== 0) continue;
-    const fit = regressions(data, starts(periods.train, lead), lead);
-    const test = starts(periods.test, lead);
+    const test = startsOfBoth(data, config, period, lead);
     const states = await predictor.at(data, test, lead);
-    n.channels.forEach((variable, k) => scores.push(scored(data, { variable, k, lead, test, states, fit })));
+    n.channels.forEach((variable, k) => scores.push(scored(data, { variable, k, lead, test, states })));
   }
   return scores;
-}
-
-/** Coefficients of each variable and station: one for every gridded channel, the own departure and the constant. */
-type Fit = readonly (Float64Array | undefined)[];
-
-/** What a regression sees at a station: fields, own departure, 1. Undefined where the station has no report. */
-function row(data: PointData, start: number, p: number): Float64Array | undefined {
-  const stations = data.places.names.length;
-  const own = data.stations.at(data.at[start])[p];
-  if (own !== own) return undefined;
-  const fields = data.around(start);
-  const channels = fields.length / stations;
-  const out = new Float64Array(channels + 2).fill(1);
-  for (let c = 0; c < channels; c++) out[c] = fields[c * stations + (p % stations)];
-  out[channels] = own;
-  return out;
-}
-
-function regressions(data: PointData, starts: readonly number[], lead: number): Fit {
-  const size = data.normalisers.stations.anomaly.length;
-  return Array.from({ length: size }, (_, p) => {
-    let normal: Float64Array | undefined;
-    let right = new Float64Array(0);
-    let count = 0;
-    for (const start of starts) {
-      const y = data.stations.at(data.at[start + lead])[p];
-      const x = y === y ? row(data, start, p) : undefined;
-      if (!x) continue;
-      normal ??= new Float64Array(x.length ** 2);
-      if (right.length === 0) right = new Float64Array(x.length);
-      for (let i = 0; i < x.length; i++) {
-        right[i] += x[i] * y;
-        for (let j = 0; j < x.length; j++) normal[i * x.length + j] += x[i] * x[j];
-      }
-      count++;
-    }
-    if (!normal) return undefined;
-    // A touch of ridge, so that fields that go together share what they explain
-    for (let i = 0; i < right.length; i++) normal[i * right.length + i] += 1e-4 * count;
-    return solveSymmetric(normal, right, right.length);
-  });
 }
 
 interface Case {
@@ -93,25 +47,23 @@ interface Case {
   readonly lead: number;
   readonly test: readonly number[];
   readonly states: readonly Float32Array[];
-  readonly fit: Fit;
 }
 
-function scored(data: PointData, { variable, k, lead, test, states, fit }: Case): StationScore {
+function scored(data: PointData, { variable, k, lead, test, states }: Case): StationScore {
   const n = data.normalisers.stations;
   const stations = data.places.names.length;
   const sums = new Float64Array(5);
+  const row = new Float64Array(data.lines.width);
   let count = 0;
   test.forEach((start, at) => {
     const [now, then] = [data.stations.at(data.at[start]), data.stations.at(data.at[start + lead])];
     const time = data.grid.series.times[start];
     const [before, usual] = [n.climatology.at(time), n.climatology.at(time + lead * n.step)];
     for (let p = k * stations; p < (k + 1) * stations; p++) {
-      const x = row(data, start, p);
-      const coefficients = fit[p];
-      if (then[p] !== then[p] || !x || !coefficients) continue;
+      if (!lineRow(data, start, p, stations, row) || then[p] !== then[p]) continue;
       const scale = n.anomaly[p];
       const truth = usual[p] + scale * then[p];
-      const linear = coefficients.reduce((sum, b, i) => sum + b * x[i], 0);
+      const linear = lineAt(data.lines, lead, p, n.anomaly.length, row);
       const guesses = [
         states[at][p],
         before[p] + scale * now[p],

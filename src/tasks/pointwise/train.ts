@@ -5,10 +5,10 @@ import { UsageError } from "../../errors.js";
 import { type Random, random } from "../../tensor/random.js";
 import { type CheckpointStore, fitNetwork, type TrainEvent } from "../fit.js";
 import type { TimeRange } from "../baselines/index.js";
-import { resolvePeriods, startsIn } from "../forecast/periods.js";
+import { resolvePeriods } from "../forecast/periods.js";
 import type { PointwiseRunConfig } from "./config.js";
 import { pointwiseNetwork } from "./network.js";
-import { drawCells, type PointData, pointFeeds, type PointPick } from "./samples.js";
+import { drawCells, type PointData, pointFeeds, type PointPick, startsOfBoth } from "./samples.js";
 
 export interface PointwiseTrainOptions {
   readonly runtime: Runtime;
@@ -85,15 +85,15 @@ function trainMember(
 
 /** Draws a lead, and a start of a period from which grid and stations have both the present and what follows. */
 function picker(
-  { grid: { series }, normalisers, at }: PointData,
+  data: PointData,
   config: PointwiseRunConfig,
   period: TimeRange,
   name: "train" | "validation",
 ): (draw: Random) => Omit<PointPick, "cells"> {
   const { history } = config.forecast;
-  const choices = Array.from({ length: normalisers.grid.leadSteps }, (_, i) => {
+  const choices = Array.from({ length: data.normalisers.grid.leadSteps }, (_, i) => {
     const lead = i + 1;
-    const starts = startsIn(series, period, history, lead).filter((k) => at[k] >= 0 && at[k + lead] >= 0);
+    const starts = startsOfBoth(data, config, period, lead);
     if (starts.length === 0)
       throw new UsageError(
         `data.${name} has no start with ${history} gridded states before it and reports of the stations then and ${lead} steps ahead; lengthen the period, or shorten forecast.maxLead`,
