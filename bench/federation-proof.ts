@@ -11,19 +11,20 @@ import { mkdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { parse } from "yaml";
-import { readTimes } from "../src/data/coords.js";
 import { type Dataset, memoryDataset, type MemoryVariable } from "../src/data/dataset.js";
 import { writeWhole } from "../src/data/files.node.js";
 import { openDataset } from "../src/data/open.node.js";
+import { regridded } from "../src/data/regrid.js";
 import { subset } from "../src/data/subset.js";
+import { globalGrid } from "../src/earth/regrid/index.js";
 import { openInline } from "../src/engine/runtime.node.js";
 import type { Runtime } from "../src/engine/runtime.js";
 import { UsageError } from "../src/errors.js";
 import type { RunConfigInput } from "../src/federation/protocol/config.js";
 import type { Parameters } from "../src/federation/protocol/parameters.js";
-import { siteMembers } from "../src/federation/weather/data.js";
+import { fitMembers, readSurroundings, siteRecords } from "../src/federation/weather/data.js";
 import type { Attack } from "../src/federation/weather/hostile.js";
-import type { Member } from "../src/federation/weather/member.js";
+import { partsOf } from "../src/federation/weather/member.js";
 import { proofMarkdown, proofSvg } from "../src/federation/weather/proof-report.js";
 import { type ModelStore, type Owner, type ProofOptions, prove, trainWay } from "../src/federation/weather/proof.js";
 import {
@@ -33,75 +34,64 @@ import {
   robustRun,
   type RobustRow,
 } from "../src/federation/weather/robustness.js";
-import { withRidge } from "../src/federation/weather/ridge.js";
+import { PARTS } from "../src/federation/weather/split.js";
 import { createWeatherSite } from "../src/federation/weather/site.js";
 import { parseSharedTask, type SharedTask } from "../src/federation/weather/task.js";
 import { observe, observingNetwork } from "../src/simulator/network.js";
-import { readStations } from "../src/tasks/stations.js";
+import type { StationSeries } from "../src/tasks/stations.js";
 import { decodeSafetensors, encodeSafetensors } from "../src/tensor/safetensors.js";
 
 const shared = process.env["FOEHN_SHARED"] ?? "../shared";
 const data = (...parts: string[]): string => path.join(shared, "data", ...parts);
 
-const readNames = async (dataset: Dataset): Promise<string[]> =>
-  (await readStations(dataset, [])).map(({ station }) => station);
-
-/** Every station of a table as an owner of its own. */
+/** The stations of a table that report all of the task's variables, each an owner of its own; archives that begin after the years given, by turns. */
 async function stationOwners(
-  file: string,
-  stations: string,
+  { file, stations, begin = [0] }: { file: string; stations: string; begin?: readonly number[] },
   task: SharedTask,
   runtime: Runtime,
   every: number,
 ): Promise<Owner[]> {
   const dataset = await openDataset(file, { table: { stations } });
-  const names = await readNames(dataset);
-  const { members, variables } = await siteMembers(dataset, task, { only: names.filter((_, i) => i % every === 0) });
+  const { records, variables } = await siteRecords(dataset, task);
   await dataset.close();
+  const whole = records.filter(reportsAll).filter((_, i) => i % every === 0);
   const owners: Owner[] = [];
-  for (const member of members)
+  for (const [i, record] of whole.entries())
     owners.push({
-      name: member.name.replace(/[^A-Za-z0-9]/g, "-").toLowerCase(),
+      name: record.station.replace(/[^A-Za-z0-9]/g, "-").toLowerCase(),
       site: await createWeatherSite({
         task,
-        members: withRidge(task, [member]),
+        members: fitMembers([archive(record, [begin[i % begin.length], Infinity], task)], task),
         variables,
         runtime,
-        source: member.name,
+        source: record.station,
       }),
     });
   return owners;
 }
 
-/** The stations of a table as owners of boxes of some degrees. */
-async function boxOwners(
-  file: string,
-  stations: string,
-  degrees: number,
-  task: SharedTask,
-  runtime: Runtime,
-): Promise<Owner[]> {
-  const dataset = await openDataset(file, { table: { stations } });
-  const { members, variables } = await siteMembers(dataset, task);
-  await dataset.close();
-  const boxes = new Map<string, Member[]>();
-  for (const member of members) {
-    const corner = [member.series.latitudes[0], member.series.longitudes[0]].map(
-      (v) => degrees * Math.floor(v / degrees),
-    );
-    const box = `${Math.abs(corner[0])}n${Math.abs(corner[1])}w`;
-    boxes.set(box, [...(boxes.get(box) ?? []), member]);
-  }
-  const owners: Owner[] = [];
-  for (const [name, of] of [...boxes].sort())
-    owners.push({
-      name,
-      site: await createWeatherSite({ task, members: withRidge(task, of), variables, runtime, source: name }),
-    });
-  return owners;
+/** Whether each variable is there at more than half of the times. */
+const reportsAll = ({ series: { values, channels, times } }: StationSeries): boolean =>
+  channels.every(
+    (_, c) =>
+      times.filter((_, t) => values[t * channels.length + c] === values[t * channels.length + c]).length >
+      times.length / 2,
+  );
+
+/** A record of whose training part only some years are there, as where an archive begins late. What it is tested on stays. */
+function archive(record: StationSeries, [from, to]: readonly [number, number], task: SharedTask): StationSeries {
+  const { times, values, ...rest } = record.series;
+  const parts = partsOf(times.length, task);
+  const size = values.length / times.length;
+  const kept = values.slice();
+  times.forEach((time, t) => {
+    const year = (time - times[0]) / YEAR;
+    if ((year < from || year >= to) && parts[t] === PARTS.indexOf("train")) kept.fill(NaN, t * size, (t + 1) * size);
+  });
+  return { ...record, series: { ...rest, times, values: kept } };
 }
 
-const DAY = 86_400_000;
+const YEAR = 365.25 * 86_400_000;
 
 /** One holder of the embedded atmosphere: a region's grid, or a network of stations with its flaws. */
 interface Holding {
@@ -110,21 +100,23 @@ interface Holding {
   readonly region: readonly [number, number, number, number];
   /** How many; the whole grid of the region where left out. */
   readonly stations?: number;
-  readonly days?: readonly [number, number];
+  /** Years of the world that its training part has. */
+  readonly years: readonly [number, number];
 }
 const SURFACE = ["2m_temperature", "mean_sea_level_pressure", "10m_u_component_of_wind", "10m_v_component_of_wind"];
 const HOLDINGS: Readonly<Record<string, Holding>> = {
   "america-analysis": {
     variables: ["2m_temperature", "mean_sea_level_pressure", "geopotential", "temperature"],
     region: [34, 50, 250, 280],
+    years: [0, 2],
   },
-  "europe-analysis": { variables: [...SURFACE, "geopotential"], region: [40, 58, 0, 30] },
-  "asia-service": { variables: SURFACE, region: [25, 45, 100, 140], stations: 8 },
-  "southern-buoys": { variables: SURFACE.slice(1), region: [-55, -35, 0, 360], stations: 8 },
-  roads: { variables: ["2m_temperature"], region: [45, 55, 5, 25], stations: 8 },
-  tropics: { variables: SURFACE, region: [-15, 15, 0, 360], stations: 8 },
-  siberia: { variables: SURFACE.slice(0, 2), region: [55, 70, 70, 130], stations: 5, days: [180, 365] },
-  school: { variables: SURFACE.slice(0, 2), region: [48, 53, 2, 12], stations: 1, days: [100, 280] },
+  "europe-analysis": { variables: [...SURFACE, "geopotential"], region: [40, 58, 0, 30], years: [2, 4] },
+  "asia-service": { variables: SURFACE, region: [25, 45, 100, 140], stations: 8, years: [1, 3] },
+  "southern-buoys": { variables: SURFACE.slice(1), region: [-55, -35, 0, 360], stations: 8, years: [3, 5] },
+  roads: { variables: ["2m_temperature"], region: [45, 55, 5, 25], stations: 8, years: [4, 5] },
+  tropics: { variables: SURFACE, region: [-15, 15, 0, 360], stations: 8, years: [0, 3] },
+  siberia: { variables: SURFACE.slice(0, 2), region: [55, 70, 70, 130], stations: 5, years: [2, 3] },
+  school: { variables: SURFACE.slice(0, 2), region: [48, 53, 2, 12], stations: 1, years: [4, 5] },
 };
 
 /** The variables of a dataset read once, whole: networks read it one time after the other. */
@@ -136,20 +128,21 @@ async function inMemory(dataset: Dataset, names: readonly string[]): Promise<Dat
 }
 
 async function atmosphereOwners(world: Dataset, task: SharedTask, runtime: Runtime): Promise<Owner[]> {
+  // What everybody can have of it: means over cells of ten degrees
+  const surroundings = await regridded(world, globalGrid("36x18"), { method: "conservative" });
   const owners: Owner[] = [];
-  for (const [i, [name, { variables, region, stations, days }]] of Object.entries(HOLDINGS).entries()) {
+  const around = await readSurroundings(surroundings, task);
+  for (const [i, [name, { variables, region, stations, years }]] of Object.entries(HOLDINGS).entries()) {
     const chosen = await subset(world, { variables });
     const [south, north, west, east] = region;
     const part =
       stations === undefined
         ? await subset(chosen, { box: { south, north, west, east } })
         : await observe(chosen, observingNetwork({ count: stations, region, seed: i }), { seed: i, variables });
-    const span = days && (await readTimes(part)).values;
-    const cut = span
-      ? await subset(part, { time: { start: span[0] + days[0] * DAY, end: span[0] + days[1] * DAY } })
-      : part;
-    const { members, variables: found } = await siteMembers(cut, task);
-    owners.push({ name, site: await createWeatherSite({ task, members, variables: found, runtime, source: name }) });
+    const { records, variables: found } = await siteRecords(part, task);
+    const own = records.map((record) => archive(record, years, task));
+    const site = { task, members: fitMembers(own, task, around), variables: found, runtime, source: name };
+    owners.push({ name, site: await createWeatherSite(site) });
   }
   return owners;
 }
@@ -157,14 +150,25 @@ async function atmosphereOwners(world: Dataset, task: SharedTask, runtime: Runti
 const OWNERS: Record<string, (task: SharedTask, runtime: Runtime, every: number) => Promise<Owner[]>> = {
   ireland: (task, runtime, every) =>
     stationOwners(
-      data("ireland-hourly", "observations.csv.gz"),
-      data("ireland-hourly", "stations.csv"),
+      {
+        file: data("ireland-hourly", "observations.csv.gz"),
+        stations: data("ireland-hourly", "stations.csv"),
+      },
       task,
       runtime,
       every,
     ),
-  noaa: (task, runtime) =>
-    boxOwners(data("noaa-us-daily", "daily.csv.gz"), data("noaa-us-daily", "stations.csv"), 5, task, runtime),
+  noaa: (task, runtime, every) =>
+    stationOwners(
+      {
+        file: data("noaa-us-daily", "daily.csv.gz"),
+        stations: data("noaa-us-daily", "stations.csv"),
+        begin: [0, 3, 2, 3],
+      },
+      task,
+      runtime,
+      3 * every,
+    ),
   atmosphere: async (task, runtime) => {
     const world = await openDataset("runs/atmosphere.zarr");
     const middle = await subset(world, { levels: [500, 850] });

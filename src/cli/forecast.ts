@@ -20,6 +20,7 @@ import { bar, duration, output, timeLeft } from "./output.js";
 interface ForecastFlags {
   init?: string;
   stations?: string;
+  surroundings?: string;
   acceptLicence?: boolean;
   then?: string[];
   from: string;
@@ -44,6 +45,10 @@ export const command: CommandFactory = () =>
     )
     .option("--init <path>", "dataset with the states to start from; the run's own where left out")
     .option("--stations <path>", "of a run for stations: their reports at the starts; the run's own where left out")
+    .option(
+      "--surroundings <path>",
+      "with what foehn join left: the fields around the site; those it joined with where left out",
+    )
     .option("--from <date>", "first start; `latest` is the newest alone, `test` the run's test period", "latest")
     .option("--to <date>", "last start")
     .option("--every <hours>", "hours between starts", numeric)
@@ -57,6 +62,8 @@ export const command: CommandFactory = () =>
       const named = new RegExp(`^(${PUBLISHED.join("|")}):(.+)$`).exec(run);
       if (named) return forecastPublished(published(named[1]), named[2], flags);
       if (isSiteFolder(run)) return forecastSite(run, flags);
+      if (flags.surroundings !== undefined)
+        throw new UsageError("--surroundings are for what foehn join left; a run of its own reads all from --init");
       if ((await taskOf(run)) === "stations") return forecastStations(run, flags);
       if (flags.stations !== undefined)
         throw new UsageError("--stations is for runs of the task stations, which this is not; leave it out");
@@ -132,6 +139,8 @@ async function forecastSite(folder: string, flags: ForecastFlags): Promise<void>
   const model = await siteModel(folder);
   const { data, stations } = site.source;
   const dataset = await openDataset(flags.init ?? data, stations ? { table: { stations } } : {});
+  const around = flags.surroundings ?? site.source.surroundings;
+  const surroundings = around === undefined ? undefined : await openDataset(around);
   const runtime = await openRuntime({ threads: 1 });
   const { calendar } = site.members[0].normaliser;
   const began = performance.now();
@@ -140,6 +149,7 @@ async function forecastSite(folder: string, flags: ForecastFlags): Promise<void>
       site,
       model,
       dataset,
+      surroundings,
       runtime,
       out: flags.out,
       starts: startsOf(flags, calendar),
@@ -154,6 +164,7 @@ async function forecastSite(folder: string, flags: ForecastFlags): Promise<void>
     );
   } finally {
     await runtime.close();
+    await surroundings?.close();
     await dataset.close();
   }
 }

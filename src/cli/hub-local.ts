@@ -33,6 +33,7 @@ export async function simulateSites(options: {
   readonly out: Output;
 }): Promise<RunModels> {
   const { config, task, flags, hub, folder, out } = options;
+  const { stations, surroundings } = flags;
   const specs = (flags.site ?? []).map(siteSpec);
   if (specs.length === 0)
     throw new UsageError("name the sites to simulate: --site amber=amber.nc --site birch=birch.nc");
@@ -42,7 +43,7 @@ export async function simulateSites(options: {
   const trainers: WeatherSite[] = [];
   try {
     for (const { name, data, only } of specs) {
-      const trainer = await weatherTrainer({ task, data, only, stations: flags.stations, runtime });
+      const trainer = await weatherTrainer({ task, data, only, stations, surroundings, runtime });
       const { samples, variables } = trainer.describe();
       out.say(`site ${name}: ${samples} samples of ${variables.join(", ")} from ${data}`);
       trainers.push(trainer);
@@ -72,9 +73,10 @@ export async function simulateSites(options: {
         if (result.status !== "fulfilled") continue;
         out.say(skillTable(result.value));
         const { name, data, only } = specs[i];
-        const { variables, members } = trainers[i];
+        const { variables } = trainers[i];
+        const members = trainers[i].drawn(result.value.models.personal);
         const kept = path.join(folder, "sites", name);
-        await saveSite(kept, { task, variables, members, source: { data, only, stations: flags.stations } });
+        await saveSite(kept, { task, variables, members, source: { data, only, stations, surroundings } });
         await saveSiteModels(kept, result.value.models);
       }
       return models;

@@ -34,6 +34,7 @@ export interface HubFlags {
   creds?: string;
   data?: string;
   stations?: string;
+  surroundings?: string;
   alone: boolean;
   out?: string;
   metrics?: number;
@@ -67,6 +68,7 @@ export const command: CommandFactory = () =>
     .option("--creds <file>", "the hub's credential (hub.creds in --out)")
     .option("--data <path>", "the hub's own data, for the rule fltrust")
     .option("--stations <file>", "table of the stations' places, where the data has none")
+    .option("--surroundings <path>", "coarse fields around the sites, where the run looks at them (an analysis, ERA5)")
     .option("--no-alone", "with --transport local: do not also train each site alone for comparison")
     .option("--out <folder>", "models, rounds.jsonl and the setup (runs/NAME-OF-THE-RUN)")
     .option("--metrics <port>", "serve figures for Prometheus on the loopback; 0 takes any free port", numeric)
@@ -114,8 +116,8 @@ function absentTask(file: string): never {
   throw new UsageError(`${file} has no 'task': say which variables, model and leads are trained (docs/federation.md)`);
 }
 
-async function ownTrainer({ data, stations }: HubFlags, task: unknown): Promise<LocalTrainer> {
-  return weatherTrainer({ task, data: data!, stations, runtime: await openRuntime({ threads: 1 }) });
+async function ownTrainer({ data, stations, surroundings }: HubFlags, task: unknown): Promise<LocalTrainer> {
+  return weatherTrainer({ task, data: data!, stations, surroundings, runtime: await openRuntime({ threads: 1 }) });
 }
 
 /** Runs the hub over the message server. */

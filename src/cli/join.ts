@@ -28,6 +28,7 @@ interface JoinFlags {
   data: string;
   only?: string[];
   stations?: string;
+  surroundings?: string;
   config?: string;
   dryRun?: boolean;
   alone: boolean;
@@ -52,6 +53,7 @@ export const command: CommandFactory = () =>
     .option("--site <name>", "of this site, where there is no credential")
     .option("--only <stations>", "comma-separated: stations of the data that are this site's", list)
     .option("--stations <file>", "table of the stations' places, where the data has none")
+    .option("--surroundings <path>", "coarse fields around this site, where the run looks at them (an analysis, ERA5)")
     .option("--dry-run", "list what would leave this site, and stop")
     .option("--config <run.yaml>", "with --dry-run: the run's file, to look without reaching the hub")
     .option("--no-alone", "do not also train alone for comparison (half the work)")
@@ -129,11 +131,14 @@ const taskOf = (config: Record<string, unknown>): SharedTask => {
   return parseSharedTask(config["task"]);
 };
 
-async function openTrainer(config: Record<string, unknown>, { data, only, stations, threads }: JoinFlags) {
+async function openTrainer(
+  config: Record<string, unknown>,
+  { data, only, stations, surroundings, threads }: JoinFlags,
+) {
   const task = taskOf(config);
   const runtime = await openRuntime({ threads });
   try {
-    const trainer = await weatherTrainer({ task, data, only, stations, runtime });
+    const trainer = await weatherTrainer({ task, data, only, stations, surroundings, runtime });
     return { task, trainer, close: async () => (await trainer.close(), runtime.close()) };
   } catch (error) {
     await runtime.close();
@@ -165,8 +170,8 @@ async function takePart(
   await mkdir(folder, { recursive: true });
   const { task, trainer, close } = await openTrainer(config, flags);
   const { samples, variables } = trainer.describe();
-  const { data, only } = flags;
-  const source = { data, stations: flags.stations, only };
+  const { data, only, stations, surroundings } = flags;
+  const source = { data, stations, surroundings, only };
   await saveSite(folder, { task, variables, source, members: trainer.members });
   out.say(`site ${site}: ${samples} samples of ${variables.join(", ")}; in run '${run}' as soon as the hub invites it`);
   const transport = await connect(place);
@@ -185,6 +190,8 @@ async function takePart(
       },
       onRefusal: (reason) => out.say(`the hub refused: ${reason}`),
     });
+    // Once more: a line that the sites have agreed upon has changed what this one begins from
+    await saveSite(folder, { task, variables, source, members: trainer.drawn(report.models.personal) });
     await saveSiteModels(folder, report.models);
     const { skill, rounds, refusals } = report;
     out.result(

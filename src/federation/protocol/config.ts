@@ -23,6 +23,11 @@ export const runConfigSchema = z.strictObject({
   variables: z.array(z.string()).default([]),
   /** Arrays whose names begin with one of these are not shared: each site keeps its own (a shared trunk with local heads). */
   personal: z.array(z.string().min(1)).default([]),
+  /**
+   * Arrays whose names begin with one of these are solved for at the sites and not learnt in steps: the hub takes their mean (by
+   * the run's rule) whatever the strategy does with the others. `line/` are the slopes of a weather run's shared ridge regression.
+   */
+  averaged: z.array(z.string().min(1)).default(["line/"]),
   strategy: z
     .strictObject({ name: z.enum(STRATEGY_NAMES), options: z.record(z.string(), z.number()).default({}) })
     .default({ name: "fedavg", options: {} }),

@@ -10,6 +10,7 @@ import { runHub } from "./hub.js";
 import { type Manifest, type RoundState, signed } from "./messages.js";
 import { runSite } from "./site.js";
 import { memorySiteStore } from "./site-store.js";
+import type { LocalTrainer } from "./trainer.js";
 import { type Connect, four, run } from "../testing/linear-run.js";
 
 describe("in one process", () => {
@@ -38,6 +39,29 @@ describe("in one process", () => {
     await start();
     expect((await Promise.all(sites)).map(({ rounds }) => rounds)).toEqual([1, 1]);
     expect((await hub.state.get("decision.amber"))?.value).toContain("used");
+  });
+
+  it("what a site adds to its own model beside the shared arrays stays with it, in its scores and in its report", async () => {
+    const bus = localBus();
+    const trainer = linearTrainer({ seed: 1 });
+    const evaluated: string[][] = [];
+    const own: LocalTrainer = {
+      ...trainer,
+      personalise: async (params) => new Map([...params, ["amplitude", float32([1], [0.5])]]),
+      async evaluate(params) {
+        evaluated.push([...params.keys()]);
+        return trainer.evaluate(params);
+      },
+    };
+    const hub = runHub({
+      transport: bus.connect(),
+      config: { run: "beside", rounds: 1, schedule: { minSites: 1 } },
+      initial: linearModel(),
+    });
+    const [, report] = await Promise.all([hub, runSite({ transport: bus.connect(), site: "amber", trainer: own })]);
+    expect([...report.models.together.keys()]).toEqual(["w"]);
+    expect(report.models.personal.get("amplitude")!.data[0]).toBe(0.5);
+    expect(evaluated.at(-1)).toEqual(["w", "amplitude"]);
   });
 
   it("arrays that are personal never leave", async () => {

@@ -41,6 +41,7 @@ export async function trainRound(run: SiteRun, state: RoundState): Promise<Local
     budget: { ...plan.config.budget, ...(state.steps?.[site] ? { steps: state.steps[site] } : {}) },
     seed: updateSeed(plan.config.seed, state.round, site),
     progress: state.round / plan.config.rounds,
+    round: state.round,
     signal,
   };
   const started = performance.now();
@@ -116,17 +117,20 @@ export async function siteReport(run: SiteRun, state: RoundState): Promise<SiteR
     ? await trainer.personalise(params, { seed, signal })
     : (await trainer.train(params, { budget, seed, progress: 1, signal, own: true })).params;
   const own = flattenOnto(tuned, layout, vector);
+  // A personal model may have arrays of its own beside the shared one's
+  const beside = [...tuned].filter(([name]) => !params.has(name));
+  const personal = new Map([...unflatten(own, layout), ...beside]);
   await run.store.put("model-personal", new Uint8Array(own.buffer));
   const skill: SiteSkill = {
     ...(alone ? { alone: await trainer.evaluate(unflatten(new Float32Array(alone.slice().buffer), layout)) } : {}),
     together: await trainer.evaluate(params),
-    personal: await trainer.evaluate(unflatten(own, layout)),
+    personal: await trainer.evaluate(personal),
   };
   return {
     site,
     rounds: run.rounds,
     skill,
     refusals: run.refusals,
-    models: { together: params, personal: unflatten(own, layout) },
+    models: { together: params, personal },
   };
 }

@@ -132,8 +132,36 @@ function layersOf(layout: Layout, { arrays }: CoverageGroup): [number, number][]
   return arrays.map((i) => [at, (at += all[i][1] - all[i][0])]);
 }
 
-/** The strategy's step on a group's numbers; writes the model, the mean and the memory in their places. */
+/** The step on a group's numbers: the mean itself of arrays that are averaged, the strategy's for the others. */
 function stepGroup(
+  input: Omit<StepInput, "rows">,
+  out: Begun,
+  group: CoverageGroup,
+  mean: Vector,
+  extras: ReadonlyMap<string, Vector>,
+): void {
+  const { plan, layout, model } = input;
+  const averaged = (i: number): boolean => plan.config.averaged.some((prefix) => layout[i].name.startsWith(prefix));
+  const segmentsOf = (arrays: readonly number[]) =>
+    coveredSegments(
+      layout,
+      layout.map((_, i) => arrays.includes(i)),
+    );
+  scattered(mean, group.segments, out.mean);
+  for (const [from, to] of segmentsOf(group.arrays.filter(averaged)))
+    for (let i = from; i < to; i++) out.model[i] = model[i] + out.mean[i];
+  const arrays = group.arrays.filter((i) => !averaged(i));
+  if (arrays.length === group.arrays.length) return stepLearnt(input, out, group, mean, extras);
+  if (arrays.length === 0) return;
+  const segments = segmentsOf(arrays);
+  const part = (vector: Vector): Vector =>
+    gathered(scattered(vector, group.segments, zeroVector(model.length, "float64")), segments);
+  const parts = new Map([...extras].map(([name, vector]) => [name, part(vector)]));
+  stepLearnt(input, out, { ...group, arrays, segments }, part(mean), parts);
+}
+
+/** The strategy's step on a group's numbers; writes the model and the memory in their places. */
+function stepLearnt(
   { plan, model, memory, progress }: Omit<StepInput, "rows">,
   out: Begun,
   { updates, segments, members }: CoverageGroup,
@@ -148,7 +176,6 @@ function stepGroup(
   const context = { extras, count: updates.length, members, progress };
   const next = strategy.step(own, gathered(model, segments), mean, context);
   scattered(next, segments, out.model);
-  scattered(mean, segments, out.mean);
   for (const [name, vector] of own) {
     if (single(name)) memory.set(name, vector);
     else {

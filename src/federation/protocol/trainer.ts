@@ -17,6 +17,8 @@ export interface TrainingTask {
   readonly seed: number;
   /** How much of the run is over, 0 to 1, for rates that fall as it ends. */
   readonly progress?: number;
+  /** The round's number, from 0. */
+  readonly round?: number;
   /** A training for the site itself, of which nothing leaves: a trainer that sends gradients takes steps here. */
   readonly own?: boolean;
   readonly signal?: AbortSignal;

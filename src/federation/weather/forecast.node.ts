@@ -11,19 +11,23 @@ import { createForecastFile } from "../../tasks/forecast/forecast-file.node.js";
 import { forecastLayout } from "../../tasks/forecast/layout.js";
 import type { StationSeries } from "../../tasks/stations.js";
 import type { Parameters } from "../protocol/parameters.js";
-import { siteRecords } from "./data.js";
+import { readSurroundings, siteRecords } from "./data.js";
 import { createForecaster } from "./forecaster.js";
-import { departuresOf, type Member, partsOf } from "./member.js";
+import { departuresOf, type Member, type MemberRidge, partsOf } from "./member.js";
 import { forecastOf } from "./ridge.js";
+import type { Pick } from "./samples.js";
 import { scoredStarts } from "./scores.js";
 import type { KeptMember, KeptSite } from "./site-folder.node.js";
-import { inSteps } from "./task.js";
+import { type Field, knownSurroundings } from "./surroundings.js";
+import { inSteps, lookBack } from "./task.js";
 
 export interface SiteForecastOptions {
   readonly site: KeptSite;
   readonly model: Parameters;
   /** A record of the site's stations or its grid, with the past that the model looks back at. */
   readonly dataset: Dataset;
+  /** The fields around them, where the run's task looks at them. */
+  readonly surroundings?: Dataset;
   readonly runtime: Runtime;
   /** Zarr store, or NetCDF where it ends in .nc. */
   readonly out: string;
@@ -38,9 +42,9 @@ export interface SiteForecastOptions {
 
 /** Writes the forecasts; [time, prediction_timedelta, station], or on the site's grid. */
 export async function writeSiteForecast(options: SiteForecastOptions): Promise<{ starts: number; leads: number[] }> {
-  const { site, model, dataset, runtime, out, maxLead = Infinity, onProgress } = options;
+  const { site, model, dataset, surroundings, runtime, out, maxLead = Infinity, onProgress } = options;
   const { task, variables } = site;
-  const members = await liveMembers(site, dataset);
+  const members = await liveMembers(site, dataset, surroundings);
   const [{ series, normaliser }] = members;
   const leads = task.forecast.leads.map((hours, lead) => ({ hours, lead })).filter(({ hours }) => hours <= maxLead);
   if (leads.length === 0)
@@ -99,7 +103,7 @@ const transposed = (states: readonly Float32Array[]): Float32Array =>
   });
 
 /** The kept members with the records of a dataset, which are fitted to nothing anew. */
-async function liveMembers(site: KeptSite, dataset: Dataset): Promise<Member[]> {
+async function liveMembers(site: KeptSite, dataset: Dataset, surroundings?: Dataset): Promise<Member[]> {
   const { records, variables } = await siteRecords(dataset, site.task, { only: site.source.only });
   const lacking = site.variables.filter((v) => !variables.includes(v));
   if (lacking.length > 0)
@@ -108,6 +112,7 @@ async function liveMembers(site: KeptSite, dataset: Dataset): Promise<Member[]> 
       `it has no ${lacking.join(", ")}, which this site joined with; give data that have ${site.variables.join(", ")}`,
     );
   const grid = site.members.length === 1 && site.members[0].normaliser.latitudes.length > 1;
+  const around = await readSurroundings(surroundings, site.task);
   return site.members.map((kept) => {
     const found = grid ? records[0] : records.find(({ station }) => station === kept.name);
     if (!found)
@@ -115,11 +120,15 @@ async function liveMembers(site: KeptSite, dataset: Dataset): Promise<Member[]> 
         dataset.source,
         `it has no station '${kept.name}', which this site joined with; add its reports`,
       );
-    return liveMember(site, kept, found, dataset.source);
+    return liveMember(site, kept, { ...found, source: dataset.source, around });
   });
 }
 
-function liveMember(site: KeptSite, kept: KeptMember, { series }: StationSeries, source: string): Member {
+function liveMember(
+  site: KeptSite,
+  kept: KeptMember,
+  { series, source, around }: StationSeries & { source: string; around?: Field },
+): Member {
   const { normaliser: n, name, absent } = kept;
   const same = (a: Float64Array, b: Float64Array) =>
     a.length === b.length && a.every((v, i) => Math.abs(v - b[i]) < 1e-4);
@@ -138,12 +147,20 @@ function liveMember(site: KeptSite, kept: KeptMember, { series }: StationSeries,
     parts: new Int8Array(series.times.length).fill(-1),
     departures: departuresOf(own, n),
     starts: { train: [], validation: [], test: [] },
-    ridge: {
-      slopes: (lead) => site.slopes[lead],
-      at: (start, lead) => forecastOf(site.task, { member, start, lead }, site.slopes[lead]),
-    },
+    surroundings: around && knownSurroundings(own, kept.around!, around, site.task.surroundings!),
+    ridge: fixedRidge(site, (start, lead) => ({ member, start, lead })),
   };
   return member;
+}
+
+/** The regression with the slopes that the site kept. */
+function fixedRidge(site: KeptSite, pickOf: (start: number, lead: number) => Pick<Member>): MemberRidge {
+  const ridge: MemberRidge = {
+    slopes: (lead) => site.slopes[lead],
+    at: (start, lead) => forecastOf(site.task, pickOf(start, lead), site.slopes[lead]),
+    towards: () => ridge,
+  };
+  return ridge;
 }
 
 function chosenStarts(
@@ -163,7 +180,7 @@ function chosenStarts(
     const tested = { ...members[0], parts: partsOf(times.length, task) };
     return scoredStarts(tested, task, "test", Infinity).filter((_, k) => k % every === 0);
   }
-  const earliest = Math.max(0, ...inSteps(task, "lags"));
+  const earliest = lookBack(task);
   const present = (t: number) =>
     members.some(({ departures, normaliser: { anomaly } }) =>
       departures.subarray(t * anomaly.length, (t + 1) * anomaly.length).some((u) => u === u),

@@ -12,6 +12,8 @@ import { random } from "../../tensor/random.js";
 import { encodeSafetensors } from "../../tensor/safetensors.js";
 import { writeWhole } from "../../data/files.node.js";
 import { writeSiteForecast } from "./forecast.node.js";
+import type { Parameters } from "../protocol/parameters.js";
+import { withLine } from "./line.js";
 import { initialParameters } from "./network.js";
 import { trainAlone } from "./own.js";
 import type { WeatherSite } from "./site.js";
@@ -26,6 +28,13 @@ const task = parseSharedTask({
   forecast: { step: HOURS, leads: [6, 12], lags: [6] },
   training: { batch: 16, learningRate: 0.003 },
   split: { train: 0.6, validation: 0.15, blocks: 2 },
+});
+
+/** The same task from a line in common, with a coarse wind around. */
+const around = parseSharedTask({
+  ...task,
+  forecast: { ...task.forecast, firstGuess: "shared-ridge" },
+  surroundings: { variables: ["wind"], reach: 300, points: 3, lags: [12] },
 });
 
 /** Two stations, or a grid of two rows and three columns, whose heat follows the wind. */
@@ -74,7 +83,7 @@ function record(places: "stations" | "grid", { times = 400, from = 0 } = {}): Da
         ),
       ],
       axis("latitude", [50, 52]),
-      axis("longitude", places === "grid" ? [0, 2, 4] : [5, 7]),
+      axis("longitude", places === "grid" ? [0, 2, 4] : [1, 3]),
     ]),
     { source: places },
   );
@@ -89,19 +98,37 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 /** A site after its training alone, as `foehn join` leaves it. */
-async function joined(places: "stations" | "grid"): Promise<{ at: string; site: WeatherSite; data: Dataset }> {
+async function joined(
+  places: "stations" | "grid",
+  given = task,
+): Promise<{ at: string; site: WeatherSite; data: Dataset; surroundings?: Dataset }> {
   const at = path.join(folder, places);
   const data = record(places);
-  const site = await weatherTrainer({ task, data, runtime });
-  const { params } = await trainAlone(site, task, initialParameters(task), { steps: 20, seed: 1 });
-  await saveSite(at, { task, variables: site.variables, source: { data: places }, members: site.members });
+  const surroundings = given.surroundings && record("grid");
+  const site = await weatherTrainer({ task: given, data, surroundings, runtime });
+  let initial = initialParameters(given) as Parameters;
+  if (given.forecast.firstGuess === "shared-ridge") {
+    const { params } = await site.train(initial, { budget: { steps: 1 }, seed: 0, round: 0 });
+    initial = withLine(
+      initial,
+      new Map([...params].map(([name, a]) => [name, { ...a, data: a.data.map((v) => v / 2) }])),
+    );
+  }
+  const { params } = await trainAlone(site, given, initial, { steps: 20, seed: 1 });
+  const members = site.drawn(params);
+  await saveSite(at, { task: given, variables: site.variables, source: { data: places }, members });
   await writeWhole(path.join(at, "personal.safetensors"), encodeSafetensors([...params]));
-  return { at, site, data };
+  return { at, site, data, surroundings };
 }
 
-describe.each(["stations", "grid"] as const)("a site of %s forecasts with what it kept", (places) => {
+describe.each([
+  ["stations", "alone", task],
+  ["grid", "alone", task],
+  ["stations", "in its surroundings", around],
+  ["grid", "in its surroundings", around],
+] as const)("a site of %s forecasts with what it kept (%s)", (places, _, given) => {
   it("with the very errors that it was told of", async () => {
-    const { at, site, data } = await joined(places);
+    const { at, site, data, surroundings } = await joined(places, given);
     expect(isSiteFolder(at)).toBe(true);
     const model = await siteModel(at);
     const out = path.join(folder, `${places}.zarr`);
@@ -109,6 +136,7 @@ describe.each(["stations", "grid"] as const)("a site of %s forecasts with what i
       site: await openSite(at),
       model,
       dataset: data,
+      surroundings,
       runtime,
       out,
       starts: "test",
@@ -150,11 +178,11 @@ describe.each(["stations", "grid"] as const)("a site of %s forecasts with what i
   });
 
   it("from the newest time of a record that it has not seen, which it fits to nothing", async () => {
-    const { at, data } = await joined(places);
+    const { at, data, surroundings } = await joined(places, given);
     const [site, model] = [await openSite(at), await siteModel(at)];
     const late = record(places, { from: 300 });
     const read = async (dataset: Dataset, out: string): Promise<ArrayLike<number>> => {
-      await writeSiteForecast({ site, model, dataset, runtime, out, starts: "latest", maxLead: 6 });
+      await writeSiteForecast({ site, model, dataset, surroundings, runtime, out, starts: "latest", maxLead: 6 });
       return toNumbers(await (await openDataset(out, { names: "original" })).variables.get("wind")!.read());
     };
     const whole = await read(data, path.join(folder, `${places}-whole.zarr`));

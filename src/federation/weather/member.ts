@@ -6,8 +6,9 @@ import { DataError } from "../../errors.js";
 import { fitNormaliser, type Normaliser } from "../../tasks/forecast/normaliser.js";
 import { departure } from "../../tasks/forecast/features.js";
 import { type Series, stateAt, stateSize } from "../../tasks/series.js";
+import type { Prior } from "./ridge.js";
 import { type Part, type Parts, PARTS, splitParts, startsOf } from "./split.js";
-import { gapHours, inSteps, type SharedTask } from "./task.js";
+import { gapHours, inSteps, lookBack, type SharedTask } from "./task.js";
 
 export interface FittedMember {
   readonly name: string;
@@ -18,6 +19,15 @@ export interface FittedMember {
   readonly departures: Float32Array;
   /** Usable starts by part, for each of the task's leads. */
   readonly starts: Readonly<Record<Part, readonly Int32Array[]>>;
+  /** Where the run's task has them. */
+  readonly surroundings?: Surroundings;
+}
+
+/** The coarse fields around a member. */
+export interface Surroundings {
+  readonly normaliser: Normaliser;
+  /** As the member's departures, [time of its record, variable, point of the stencil, cell]. */
+  readonly departures: Float32Array;
 }
 
 /** A member with what is fitted to all members of its site. */
@@ -31,6 +41,8 @@ export interface MemberRidge {
   at(start: number, lead: number): Float32Array;
   /** Its slopes as fitted to the whole training part, one row for each variable. */
   slopes(lead: number): readonly Float64Array[];
+  /** The same with slopes drawn towards those given; towards zero where there are none. */
+  towards(prior: Prior | undefined): MemberRidge;
 }
 
 /** A channel with fewer values than this in the training part counts as absent. */
@@ -39,7 +51,6 @@ const FEWEST = 100;
 /** Fits a member to its own training part. Throws DataError where nothing is left to train, validate or test on. */
 export function fitMember(name: string, series: Series, task: SharedTask): FittedMember {
   const leads = inSteps(task, "leads");
-  const lags = inSteps(task, "lags");
   const parts = partsOf(series.times.length, task);
   const training = onlyPart(series, parts, "train");
   blankRare(series, training);
@@ -52,7 +63,7 @@ export function fitMember(name: string, series: Series, task: SharedTask): Fitte
   });
   const departures = departuresOf(series, normaliser);
   const present = series.times.map((_, t) => (stateAt(series, t).some((v) => v === v) ? 1 : 0));
-  const earliest = Math.max(0, ...lags);
+  const earliest = lookBack(task);
   const starts = Object.fromEntries(
     PARTS.map((part) => [
       part,
@@ -75,7 +86,7 @@ export function departuresOf(series: Series, normaliser: Normaliser): Float32Arr
 }
 
 /** The times of one part as a series. */
-function onlyPart(series: Series, parts: Parts, part: Part): Series {
+export function onlyPart(series: Series, parts: Parts, part: Part): Series {
   const size = stateSize(series);
   const indices = [...series.times.keys()].filter((t) => parts[t] === PARTS.indexOf(part));
   if (indices.length < 8)

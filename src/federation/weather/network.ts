@@ -12,6 +12,7 @@ import { patchGrid } from "../../models/patches.js";
 import { FEATURES } from "../../models/position.js";
 import { CONDITION, isGlobal } from "../../tasks/forecast/features.js";
 import type { Layout, Parameters as Shared } from "../protocol/parameters.js";
+import { lineOf } from "./line.js";
 import { mapsFed } from "./samples.js";
 import type { SharedTask } from "./task.js";
 
@@ -56,17 +57,17 @@ export function siteNetwork(
   const { architecture, settings } = resolveModel(task.model);
   const [height, width] = [latitudes.length, longitudes.length];
   const channels = variables.length;
-  const maps = mapsFed(task);
+  const maps = mapsFed(task, channels);
   const grid = patchGrid(height, width, patchOf(task));
   const correction = architecture.write(
     parameters,
     {
-      fields: graph.input("fields", "float32", [batch, maps * channels, height, width]),
+      fields: graph.input("fields", "float32", [batch, maps.count, height, width]),
       condition: graph.input("condition", "float32", [batch, CONDITION]),
       channels,
       global: isGlobal(longitudes),
-      variables: variables.map((name, c) => ({ name, maps: Array.from({ length: maps }, (_, k) => k * channels + c) })),
-      shared: [],
+      variables: variables.map((name, c) => ({ name, maps: maps.of[c] })),
+      shared: maps.around.length > 0 ? [{ name: "surroundings", maps: maps.around }] : [],
       latitudes,
       longitudes,
       dropout: shape.dropout ? dropout : undefined,
@@ -104,5 +105,6 @@ export function initialParameters(task: SharedTask, seed = 0): Parameters {
     longitudes: axis(width),
     batch: 1,
   });
-  return initialise(network.parameters, { seed });
+  const line = task.forecast.firstGuess === "shared-ridge" ? lineOf(task, task.variables) : [];
+  return new Map([...initialise(network.parameters, { seed }), ...line]);
 }

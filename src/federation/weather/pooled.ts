@@ -11,6 +11,8 @@ import { annealed } from "../strategy/schedule.js";
 import { type Owner, withBatch } from "./proof.js";
 import { decayed } from "./descent.js";
 import { flatOptimiser } from "./flat-optimiser.js";
+import { LINE, lineOf, placesAmongAll, withLine } from "./line.js";
+import { fit, FOLDS, type Products, type Sums, summed, sumsOf } from "./ridge.js";
 import { relativeError } from "./scores.js";
 import { trainAlone } from "./own.js";
 import { createWeatherSite } from "./site.js";
@@ -43,8 +45,48 @@ export async function centralTraining(options: CentralOptions): Promise<Central>
     }),
   );
   const stations = options.owners.every(({ site }) => site.members[0].series.latitudes.length === 1);
-  const tried = shapes.size === 1 && stations ? await ofStations(options) : await ofGraphs(options);
+  const alike = shapes.size === 1 && stations;
+  const initial = withPooledLine(options);
+  const tried = alike ? await ofStations({ ...options, initial }) : await ofGraphs({ ...options, initial });
   return tried.reduce((a, b) => (b.validation < a.validation ? b : a));
+}
+
+/**
+ * The untrained model with the line of all data: one regression on the sum of all sites' products, in which a variable that a site
+ * lacks is as usual, its departure zero.
+ */
+function withPooledLine({ task, owners, initial }: Pick<CentralOptions, "task" | "owners" | "initial">): Parameters {
+  if (task.forecast.firstGuess !== "shared-ridge") return initial;
+  const slopes = task.forecast.leads.map((_, lead) => {
+    const sites = owners.map(({ site: { members, variables } }) => ({
+      variables,
+      sums: sumsOf(task, members, lead),
+      places: placesAmongAll(task, variables),
+    }));
+    const of = (variable: string, products: (sums: Sums) => readonly Products[]): Products =>
+      summed(
+        sites
+          .filter(({ variables }) => variables.includes(variable))
+          .map(({ variables, sums, places }) => placed(products(sums)[variables.indexOf(variable)], places, task)),
+      );
+    const folds = Array.from({ length: FOLDS }, (_, f) => task.variables.map((v) => of(v, (sums) => sums.folds[f])));
+    return fit({ folds, held: task.variables.map((v) => of(v, (sums) => sums.held)) }).whole;
+  });
+  return withLine(
+    initial,
+    lineOf(task, task.variables, (lead) => slopes[lead]),
+  );
+}
+
+/** Products of a site's numbers at their places among those of all variables. */
+function placed({ xx, xz, zz, n }: Products, places: readonly number[], task: SharedTask): Products {
+  const width = placesAmongAll(task, task.variables).length;
+  const out = { xx: new Float64Array(width * width), xz: new Float64Array(width), zz, n };
+  places.forEach((i, a) => {
+    out.xz[i] = xz[a];
+    places.forEach((j, b) => (out.xx[i * width + j] = xx[a * places.length + b]));
+  });
+  return out;
 }
 
 /** Batches of the pooled stations; the number of steps makes up for the rest. */
@@ -87,7 +129,7 @@ async function ofStations({
 }
 
 async function ofGraphs({ config, task, owners, rates, steps, initial }: CentralOptions): Promise<Central[]> {
-  const layout = layoutOf(initial);
+  const layout = layoutOf(initial).filter(({ name }) => !name.startsWith(LINE));
   const tried: Central[] = [];
   const validate = async (params: Parameters): Promise<number> => {
     let total = 0;
@@ -102,7 +144,7 @@ async function ofGraphs({ config, task, owners, rates, steps, initial }: Central
     let best: Central = { params: initial, validation: await validate(initial), how: "untrained" };
     const every = Math.max(1, Math.round(steps / 20));
     for (let step = 1; step <= steps; step++) {
-      const params = unflatten(weights, layout);
+      const params = withLine(unflatten(weights, layout), initial);
       const sum = new Float32Array(weights.length);
       for (const [i, { site }] of owners.entries())
         addGradient(
@@ -113,7 +155,7 @@ async function ofGraphs({ config, task, owners, rates, steps, initial }: Central
         );
       optimiser.step(weights, sum, learningRate * annealed(step / steps, task.training.floor));
       if (step % every !== 0 && step !== steps) continue;
-      const now = unflatten(weights.slice(), layout);
+      const now = withLine(unflatten(weights.slice(), layout), initial);
       const validation = await validate(now);
       if (validation < best.validation)
         best = { params: now, validation, how: `summed gradients, rate ${learningRate}, step ${step} of ${steps}` };

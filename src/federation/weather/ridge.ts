@@ -2,20 +2,30 @@
  * What a straight line makes of it: ridge regression on the very numbers that the network is shown at a point, one fit for each
  * variable and lead, from the site's own training part. Like the network it learns the error z of damped persistence:
  *
- *     z = B x,   B = Y X^T (X X^T + r n s I)^-1,   x: every map of every variable at the point, and the condition
+ *     z = B x,   B = Y X^T (X X^T + r n s I)^-1,   x: every map of every variable at the point, what is around, the condition
  *
- * s is the mean square of the numbers x. The strength r is the one with the least error on the validation part.
+ * s is the mean square of the numbers x. The strength r is the one with the least error on the validation part. Slopes may be
+ * drawn towards a part of others' in place of zero (line.ts): B = B0 + (Y - B0 X) X^T (X X^T + r n s I)^-1.
  */
 import { CholeskyDecomposition, Matrix } from "ml-matrix";
 import { CONDITION } from "../../tasks/forecast/features.js";
 import { dots } from "../../tasks/baselines/dense.js";
-import type { FittedMember, Member } from "./member.js";
-import { mapsPerVariable, type Pick, type Sample, sampleOf } from "./samples.js";
+import type { FittedMember, Member, MemberRidge } from "./member.js";
+import { mapsAround, mapsPerVariable, type Pick, type Sample, sampleOf } from "./samples.js";
 import { PARTS } from "./split.js";
 import type { SharedTask } from "./task.js";
 
 /** Tried strengths, in units of the mean square of x. */
-const STRENGTHS = [1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1, 10];
+const STRENGTHS = [1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1, 3, 10, 100];
+/** Tried parts of the slopes that a site's are drawn towards: none of them where this site is unlike the others. */
+const TRUSTS = [0, 0.5, 1];
+
+/** How strongly slopes are drawn, and towards which part of those given. */
+interface Pull {
+  readonly strength: number;
+  readonly trust: number;
+}
+
 /** Points that a fit and its validation are made from, at most about. */
 const MOST_POINTS = { train: 20_000, validation: 5000 } as const;
 
@@ -24,31 +34,43 @@ const MOST_POINTS = { train: 20_000, validation: 5000 } as const;
  * regression is that of the fit which has not seen the start's fold: what a network learns to add must be what is missing on
  * days that the line has not seen (stacked generalisation, Wolpert 1992).
  */
-interface Fit {
+export interface Fit {
   readonly whole: Float64Array[];
   readonly without: readonly Float64Array[][];
 }
 
+/** Slopes that a site's are drawn towards, one row for each of its variables. */
+export type Prior = (lead: number) => readonly Float64Array[];
+
 /** The members of one site with the ridge regression of them all. Each lead is fitted when it is first asked for. */
 export function withRidge(task: SharedTask, fitted: readonly FittedMember[]): Member[] {
-  const fits = new Map<number, Fit>();
-  const fitOf = (lead: number): Fit => {
-    const known = fits.get(lead) ?? fit(task, fitted, lead);
-    fits.set(lead, known);
-    return known;
-  };
-  return fitted.map((member) => ({
-    ...member,
-    ridge: {
+  const sums = remembered((lead: number) => sumsOf(task, fitted, lead));
+  const regression = remembered((prior: Prior | undefined): ((member: FittedMember) => MemberRidge) => {
+    const fitOf = remembered((lead: number) => fit(sums(lead), prior?.(lead)));
+    return (member) => ({
       slopes: (lead) => fitOf(lead).whole,
       at(start, lead) {
         const pick = { member, start, lead };
         const seen = member.parts[start] === PARTS.indexOf("train");
         return forecastOf(task, pick, seen ? fitOf(lead).without[foldOf(pick)] : fitOf(lead).whole);
       },
-    },
-  }));
+      towards: (other) => regression(other)(member),
+    });
+  });
+  return fitted.map((member) => ({ ...member, ridge: regression(undefined)(member) }));
 }
+
+/** The function with its last few results remembered. */
+function remembered<K, V>(of: (key: K) => V): (key: K) => V {
+  const known = new Map<K, V>();
+  return (key) => {
+    const found = known.get(key) ?? of(key);
+    if (!known.has(key) && known.size >= MOST_REMEMBERED) known.delete(known.keys().next().value!);
+    known.set(key, found);
+    return found;
+  };
+}
+const MOST_REMEMBERED = 16;
 
 /** Slopes applied to a sample: z of a forecast, [variable, cell]. */
 export function forecastOf(task: SharedTask, pick: Pick<FittedMember>, slopes: readonly Float64Array[]): Float32Array {
@@ -62,7 +84,7 @@ export function forecastOf(task: SharedTask, pick: Pick<FittedMember>, slopes: r
 }
 
 /** Folds, and stretches of the record that they take turns in, so that each has all seasons. */
-const FOLDS = 4;
+export const FOLDS = 4;
 const STRETCHES = 12;
 
 const foldOf = ({ member, start }: Pick<FittedMember>): number =>
@@ -84,7 +106,7 @@ function pointsOf(
 ): { sample: Sample; cells: number; at: (cell: number) => Float64Array } {
   const { series } = pick.member;
   const cells = cellsOf(pick);
-  const rows = mapsPerVariable(task) * series.channels.length;
+  const rows = mapsPerVariable(task) * series.channels.length + mapsAround(task);
   const sample = sampleOf(task, pick);
   const x = new Float64Array(rows + CONDITION);
   x.set(sample.condition, rows);
@@ -99,7 +121,7 @@ function pointsOf(
 }
 
 /** X X^T [number, number], X z and z^2 of one variable over the points of some samples where the truth is there. */
-interface Products {
+export interface Products {
   readonly xx: Float64Array;
   readonly xz: Float64Array;
   readonly zz: number;
@@ -109,7 +131,7 @@ interface Products {
 /** Products of samples, for each variable. */
 function productsOf(task: SharedTask, picks: readonly Pick<FittedMember>[], channels: number): Products[] {
   const cells = picks.length > 0 ? cellsOf(picks[0]) : 0;
-  const width = mapsPerVariable(task) * channels + CONDITION;
+  const width = mapsPerVariable(task) * channels + mapsAround(task) + CONDITION;
   const columns = (count: number) => Array.from({ length: count }, () => new Float32Array(picks.length * cells));
   const [xs, zs, there] = [columns(width), columns(channels), columns(channels)];
   picks.forEach((pick, k) => {
@@ -135,7 +157,7 @@ const seenOnly = (xs: readonly Float32Array[], there: Float32Array): Float32Arra
   xs.map((x) => x.map((v, i) => v * there[i]));
 
 /** Products of several sets of samples together. */
-const summed = (sets: readonly Products[]): Products => ({
+export const summed = (sets: readonly Products[]): Products => ({
   xx: sets[0].xx.map((_, i) => sets.reduce((sum, { xx }) => sum + xx[i], 0)),
   xz: sets[0].xz.map((_, i) => sets.reduce((sum, { xz }) => sum + xz[i], 0)),
   zz: sets.reduce((sum, { zz }) => sum + zz, 0),
@@ -152,10 +174,14 @@ function thinned(members: readonly FittedMember[], lead: number, part: keyof typ
   return all.filter((_, k) => k % every === 0);
 }
 
-/** The fits of one lead: the strength is chosen once, for the whole training part. */
-function fit(task: SharedTask, members: readonly FittedMember[], lead: number): Fit {
+/** What the fits of one lead are made from: products of the training part's folds and of the validation part, for each variable. */
+export interface Sums {
+  readonly folds: readonly Products[][];
+  readonly held: readonly Products[];
+}
+
+export function sumsOf(task: SharedTask, members: readonly FittedMember[], lead: number): Sums {
   const channels = members[0].series.channels.length;
-  const held = productsOf(task, thinned(members, lead, "validation"), channels);
   const seen = thinned(members, lead, "train");
   const folds = Array.from({ length: FOLDS }, (_, f) =>
     productsOf(
@@ -164,13 +190,25 @@ function fit(task: SharedTask, members: readonly FittedMember[], lead: number): 
       channels,
     ),
   );
-  const fits = Array.from({ length: channels }, (_, c) => {
-    const ofVariable = folds.map((products) => products[c]);
+  return { folds, held: productsOf(task, thinned(members, lead, "validation"), channels) };
+}
+
+/** The fits of one lead: strength and trust are chosen once, for the whole training part. */
+export function fit({ folds, held }: Sums, prior?: readonly Float64Array[]): Fit {
+  const fits = held.map((products, c) => {
+    const ofVariable = folds.map((fold) => fold[c]);
     const whole = summed(ofVariable);
-    const errors = STRENGTHS.map((strength) => squaredError(solved(whole, strength), held[c]));
-    const strength = STRENGTHS[errors.indexOf(Math.min(...errors))];
+    const drawn = (sums: Products, { strength, trust }: Pull) =>
+      solved(
+        sums,
+        strength,
+        prior?.[c].map((b) => trust * b),
+      );
+    const pulls = STRENGTHS.flatMap((strength) => (prior ? TRUSTS : [0]).map((trust): Pull => ({ strength, trust })));
+    const errors = pulls.map((pull) => squaredError(drawn(whole, pull), products));
+    const pull = pulls[errors.indexOf(Math.min(...errors))];
     const others = (f: number) => summed(ofVariable.filter((_, k) => k !== f));
-    return { whole: solved(whole, strength), without: ofVariable.map((_, f) => solved(others(f), strength)) };
+    return { whole: drawn(whole, pull), without: ofVariable.map((_, f) => drawn(others(f), pull)) };
   });
   return {
     whole: fits.map(({ whole }) => whole),
@@ -178,13 +216,20 @@ function fit(task: SharedTask, members: readonly FittedMember[], lead: number): 
   };
 }
 
-function solved({ xx, xz, n }: Products, strength: number): Float64Array {
+/** Slopes drawn towards those given: b0 + (X X^T + r I)^-1 (X z - X X^T b0). */
+function solved(
+  { xx, xz, n }: Products,
+  strength: number,
+  prior: Float64Array = new Float64Array(xz.length),
+): Float64Array {
   const width = xz.length;
-  if (n === 0) return new Float64Array(width);
+  if (n === 0) return prior;
   const left = Matrix.from1DArray(width, width, xx);
+  const beyond = Matrix.columnVector(xz).sub(left.mmul(Matrix.columnVector(prior)));
   const ridge = (strength * left.trace()) / width;
   for (let i = 0; i < width; i++) left.set(i, i, left.get(i, i) + ridge);
-  return Float64Array.from(new CholeskyDecomposition(left).solve(Matrix.columnVector(xz)).getColumn(0));
+  const change = new CholeskyDecomposition(left).solve(beyond).getColumn(0);
+  return prior.map((b, i) => b + change[i]);
 }
 
 /** sum (B x - z)^2 from the products: B X X^T B^T - 2 B X z + z^2. */

@@ -2,7 +2,7 @@
  * Samples as the network is fed them. Everything is fed and nothing is a constant of the graph, so that one graph serves all
  * stations of a site. Per variable, as maps: the departure from climatology now and its changes since past states, slow means,
  * the state and its climatology in units of the variable's own spread, the climatology's change until the valid time, the first
- * guess, and how variable the point is. What is learnt is the error of damped persistence in units of its deviation:
+ * guess, and how variable the point is; and the coarse fields around it where the task has them. What is learnt is the error of damped persistence in units of its deviation:
  *
  *     z = (u(t + L) - a_L u(t)) s / r_L
  *
@@ -13,21 +13,36 @@ import { latitudeWeights } from "../../earth/weights.js";
 import { placeFeatures, FEATURES, patchCentres } from "../../models/position.js";
 import { patchGrid } from "../../models/patches.js";
 import { CONDITION, jumpArrays } from "../../tasks/forecast/features.js";
+import type { Normaliser } from "../../tasks/forecast/normaliser.js";
 import { float32 } from "../../tensor/ndarray.js";
-import type { FittedMember, Member } from "./member.js";
-import { inSteps, type SharedTask } from "./task.js";
+import type { FittedMember, Member, Surroundings } from "./member.js";
+import { fromRidge, inSteps, type SharedTask, surroundingLags } from "./task.js";
 
 /** Maps that each variable has in a sample. */
 export const mapsPerVariable = ({ forecast }: SharedTask): number =>
   1 + forecast.lags.length + forecast.slowMeans.length + 6;
 
-/** Maps that each variable has as the network is fed them. */
-export const mapsFed = (task: SharedTask): number =>
-  mapsPerVariable(task) + (task.forecast.firstGuess === "ridge" ? 1 : 0);
+/** Maps of the fields around a site, which belong to none of its variables. */
+export const mapsAround = ({ surroundings }: SharedTask): number =>
+  surroundings ? surroundings.variables.length * surroundings.points ** 2 * (1 + surroundings.lags.length) : 0;
+
+/** Where the maps of a sample lie as the network is fed them: of each variable, and of what is around. */
+export function mapsFed(task: SharedTask, variables: number): { of: number[][]; around: number[]; count: number } {
+  const [own, around] = [mapsPerVariable(task), mapsAround(task)];
+  const ridge = fromRidge(task);
+  return {
+    of: Array.from({ length: variables }, (_, c) => [
+      ...Array.from({ length: own }, (_, k) => k * variables + c),
+      ...(ridge ? [own * variables + around + c] : []),
+    ]),
+    around: Array.from({ length: around }, (_, k) => own * variables + k),
+    count: (own + (ridge ? 1 : 0)) * variables + around,
+  };
+}
 
 /** What is added to the network's output to make it z, [variable, cell]; undefined where that is nothing. */
 export const firstGuess = (task: SharedTask, { member, start, lead }: Pick): Float32Array | undefined =>
-  task.forecast.firstGuess === "ridge" ? member.ridge.at(start, lead) : undefined;
+  fromRidge(task) ? member.ridge.at(start, lead) : undefined;
 
 export interface Pick<M extends FittedMember = Member> {
   readonly member: M;
@@ -38,7 +53,7 @@ export interface Pick<M extends FittedMember = Member> {
 
 /** One sample's numbers, variable by variable within a map. */
 export interface Sample {
-  /** [map, variable, cell]. */
+  /** [map, variable, cell], then what is around, [map, cell]. */
   readonly fields: Float32Array;
   readonly condition: Float32Array;
   readonly truth: Float32Array;
@@ -46,7 +61,7 @@ export interface Sample {
 }
 
 /** Samples of stations are kept: they are small and drawn again and again. Those of grids are made anew. */
-const KEPT_NUMBERS = 512;
+const KEPT_NUMBERS = 1024;
 
 /** Kept samples lie behind one another in blocks: as arrays of their own they would be most of what is alive, and slow to look over. */
 interface Kept {
@@ -56,16 +71,26 @@ interface Kept {
   count: number;
 }
 const BLOCK = 512;
-const kept = new WeakMap<FittedMember, Kept>();
+/** By the departures, which a member has in common with itself begun from another line. */
+const kept = new WeakMap<Float32Array, Kept>();
+
+/** How many numbers the fields of a sample are. */
+const fieldNumbers = (task: SharedTask, { normaliser: { anomaly, channels } }: FittedMember): number =>
+  (mapsPerVariable(task) + mapsAround(task) / channels.length) * anomaly.length;
 
 export function sampleOf(task: SharedTask, pick: Pick<FittedMember>): Sample {
   const { member, start, lead } = pick;
-  if (mapsPerVariable(task) * member.normaliser.anomaly.length > KEPT_NUMBERS) return makeSample(task, pick);
+  const numbers = fieldNumbers(task, member);
+  if (numbers > KEPT_NUMBERS) return makeSample(task, pick);
   const leads = task.forecast.leads.length;
-  const known = kept.get(member) ?? { places: new Uint32Array(member.parts.length * leads), blocks: [], count: 0 };
-  kept.set(member, known);
+  const known = kept.get(member.departures) ?? {
+    places: new Uint32Array(member.parts.length * leads),
+    blocks: [],
+    count: 0,
+  };
+  kept.set(member.departures, known);
   const size = member.normaliser.anomaly.length;
-  const widths = [mapsPerVariable(task) * size, CONDITION, size, size];
+  const widths = [numbers, CONDITION, size, size];
   const width = widths.reduce((a, b) => a + b);
   const viewOf = (place: number): Float32Array[] => {
     let at = (place % BLOCK) * width;
@@ -84,7 +109,7 @@ export function sampleOf(task: SharedTask, pick: Pick<FittedMember>): Sample {
 }
 
 function makeSample(task: SharedTask, { member, start, lead: chosen }: Pick<FittedMember>): Sample {
-  const { normaliser: n, departures } = member;
+  const { normaliser: n, departures, surroundings } = member;
   const size = n.anomaly.length;
   const lead = inSteps(task, "leads")[chosen];
   const jump = jumpArrays(n, [{ time: member.series.times[start], lead, elapsed: 0 }]);
@@ -95,7 +120,7 @@ function makeSample(task: SharedTask, { member, start, lead: chosen }: Pick<Fitt
   const area = areaWeights(member);
   const now = departures.subarray(start * size, (start + 1) * size);
   const later = departures.subarray((start + lead) * size, (start + lead + 1) * size);
-  const fields = new Float32Array(mapsPerVariable(task) * size);
+  const fields = new Float32Array(fieldNumbers(task, member));
   let map = 0;
   /** Writes the next map of every variable: 0 stands for what is missing. */
   const put = (value: (p: number) => number): void => {
@@ -120,6 +145,7 @@ function makeSample(task: SharedTask, { member, start, lead: chosen }: Pick<Fitt
   put((p) => damping[p] * now[p]);
   put((p) => fixed.deviation[p]);
   put((p) => fixed.amplitude[p]);
+  if (surroundings) putAround(fields.subarray(map * size), surroundings, start, surroundingLags(task));
   const truth = new Float32Array(size);
   const weight = new Float32Array(size);
   for (let p = 0; p < size; p++) {
@@ -129,6 +155,19 @@ function makeSample(task: SharedTask, { member, start, lead: chosen }: Pick<Fitt
     weight[p] = area[p];
   }
   return { fields, condition: jump.condition.data as Float32Array, truth, weight };
+}
+
+/** Writes the departures around a member at a start, then their changes since each of some steps before. */
+function putAround(out: Float32Array, { normaliser, departures }: Surroundings, start: number, lags: number[]): void {
+  const size = normaliser.anomaly.length;
+  const now = departures.subarray(start * size, (start + 1) * size);
+  [0, ...lags].forEach((lag, k) => {
+    const past = departures.subarray((start - lag) * size, (start - lag + 1) * size);
+    for (let p = 0; p < size; p++) {
+      const v = lag === 0 ? now[p] : now[p] - past[p];
+      out[k * size + p] = v === v ? v : 0;
+    }
+  });
 }
 
 /** The sample with its first guess as one more map, and what that leaves of the truth. */
@@ -154,7 +193,7 @@ export function sampleFeeds(task: SharedTask, picks: readonly Pick[], patch: rea
   const batch = picks.length;
   const shape = [batch, channels, height, width];
   return {
-    fields: float32([batch, mapsFed(task) * channels, height, width], concatenated(samples.map((s) => s.fields))),
+    fields: float32([batch, mapsFed(task, channels).count, height, width], concatenated(samples.map((s) => s.fields))),
     condition: float32([batch, CONDITION], concatenated(samples.map((s) => s.condition))),
     places: float32(
       [batch, grid.rows * grid.columns, FEATURES],
@@ -190,11 +229,11 @@ interface Fixed {
   readonly deviation: Float32Array;
   readonly amplitude: Float32Array;
 }
-const fixedOf = new WeakMap<FittedMember, Fixed>();
+const fixedOf = new WeakMap<Normaliser, Fixed>();
 
 /** s / spread; log of the deviation over its mean on the grid; the daily cycle's size in units of the deviation. */
 function fixedMaps(member: FittedMember): Fixed {
-  const known = fixedOf.get(member);
+  const known = fixedOf.get(member.normaliser);
   if (known) return known;
   const { anomaly, spread, climatology, channels } = member.normaliser;
   const cells = anomaly.length / channels.length;
@@ -211,15 +250,15 @@ function fixedMaps(member: FittedMember): Fixed {
     }
   });
   const fixed = { ratio, deviation, amplitude };
-  fixedOf.set(member, fixed);
+  fixedOf.set(member.normaliser, fixed);
   return fixed;
 }
 
-const areasOf = new WeakMap<FittedMember, Float32Array>();
+const areasOf = new WeakMap<Normaliser, Float32Array>();
 
 /** Exact area weights of every channel's cells, their mean one. */
 export function areaWeights(member: FittedMember): Float32Array {
-  const known = areasOf.get(member);
+  const known = areasOf.get(member.normaliser);
   if (known) return known;
   const { latitudes, longitudes, channels } = member.series;
   const rows = latitudes.length > 1 ? latitudeWeights(latitudes, "exact") : [1];
@@ -228,16 +267,16 @@ export function areaWeights(member: FittedMember): Float32Array {
     { length: channels.length * cells },
     (_, p) => rows[Math.floor((p % cells) / longitudes.length)],
   );
-  areasOf.set(member, out);
+  areasOf.set(member.normaliser, out);
   return out;
 }
 
-const placesKnown = new WeakMap<Member, Float32Array>();
+const placesKnown = new WeakMap<Normaliser, Float32Array>();
 
 function placesOf(member: Member, grid: ReturnType<typeof patchGrid>): Float32Array {
-  const known = placesKnown.get(member);
+  const known = placesKnown.get(member.normaliser);
   if (known) return known;
   const out = Float32Array.from(patchCentres(member.series, grid).flatMap(placeFeatures));
-  placesKnown.set(member, out);
+  placesKnown.set(member.normaliser, out);
   return out;
 }

@@ -7,7 +7,7 @@ import type { SkillRow } from "../protocol/trainer.js";
 import type { Member } from "./member.js";
 import { areaWeights, type Pick } from "./samples.js";
 import { type Part, PARTS } from "./split.js";
-import { inSteps, type SharedTask } from "./task.js";
+import { inSteps, lookBack, type SharedTask } from "./task.js";
 
 export const BASELINES = ["persistence", "climatology", "damped", "ridge"] as const;
 export type BaselineName = (typeof BASELINES)[number];
@@ -35,7 +35,7 @@ export interface Errors {
 /** The time indices that forecasts of a part start from: at most about `most`, evenly spread, the same for every model. */
 export function scoredStarts(member: Member, task: SharedTask, part: Part, most: number): number[] {
   const longest = Math.max(...inSteps(task, "leads"));
-  const earliest = Math.max(0, ...inSteps(task, "lags"));
+  const earliest = lookBack(task);
   const wanted = PARTS.indexOf(part);
   const { parts } = member;
   const all: number[] = [];

@@ -13,12 +13,13 @@ import type { NdArray } from "../../tensor/ndarray.js";
 import { decodeSafetensors, encodeSafetensors } from "../../tensor/safetensors.js";
 import type { Parameters } from "../protocol/parameters.js";
 import type { Member } from "./member.js";
-import { parseSharedTask, type SharedTask } from "./task.js";
+import { fromRidge, parseSharedTask, type SharedTask } from "./task.js";
 
 /** Where a site's data came from. */
 export interface SiteSource {
   readonly data: string;
   readonly stations?: string;
+  readonly surroundings?: string;
   readonly only?: readonly string[];
 }
 
@@ -26,6 +27,8 @@ export interface SiteSource {
 export interface KeptMember {
   readonly name: string;
   readonly normaliser: Normaliser;
+  /** Of the fields around it. */
+  readonly around?: Normaliser;
   /** Channels that the record hardly had, which are not forecast. */
   readonly absent: readonly boolean[];
 }
@@ -48,12 +51,15 @@ const PERSONAL = "personal.safetensors";
 /** Whether a folder is what `foehn join` left. */
 export const isSiteFolder = (folder: string): boolean => existsSync(path.join(folder, FILE));
 
+/** What `packNormaliser` keeps beside the arrays. */
+type Packed = Readonly<Record<string, string>>;
+
 interface Facts {
   readonly task: unknown;
   readonly variables: string[];
   readonly source: SiteSource;
   readonly record: KeptSite["record"];
-  readonly members: { name: string; absent: boolean[]; normaliser: Readonly<Record<string, string>> }[];
+  readonly members: { name: string; absent: boolean[]; normaliser: Packed; around?: Packed }[];
 }
 
 /** Writes what `members` of a site were fitted to. */
@@ -71,15 +77,28 @@ export async function saveSite(
   const facts: Facts = {
     task,
     variables: [...variables],
-    source: { ...source, data: located(source.data), stations: source.stations && located(source.stations) },
+    source: {
+      ...source,
+      data: located(source.data),
+      stations: source.stations && located(source.stations),
+      surroundings: source.surroundings && located(source.surroundings),
+    },
     record: { first: times[0], count: times.length },
     members: members.map((member, m) => {
-      const packed = packNormaliser(member.normaliser);
-      arrays.push(...packed.arrays.map(([name, array]): [string, NdArray] => [`member/${m}/${name}`, array]));
-      return { name: member.name, absent: absentChannels(member), normaliser: packed.metadata };
+      const kept = (kind: string, normaliser: Normaliser): Packed => {
+        const packed = packNormaliser(normaliser);
+        arrays.push(...packed.arrays.map(([name, array]): [string, NdArray] => [`${kind}/${m}/${name}`, array]));
+        return packed.metadata;
+      };
+      return {
+        name: member.name,
+        absent: absentChannels(member),
+        normaliser: kept("member", member.normaliser),
+        around: member.surroundings && kept("around", member.surroundings.normaliser),
+      };
     }),
   };
-  if (task.forecast.firstGuess === "ridge")
+  if (fromRidge(task))
     task.forecast.leads.forEach((_, lead) =>
       members[0].ridge
         .slopes(lead)
@@ -122,18 +141,19 @@ export async function openSite(folder: string): Promise<KeptSite> {
     variables,
     source,
     record,
-    members: members.map(({ name, absent, normaliser }, m) => {
-      const prefix = `member/${m}/`;
-      const own = [...tensors].filter(([key]) => key.startsWith(prefix));
-      const arrays = new Map(own.map(([key, array]) => [key.slice(prefix.length), array]));
-      return { name, absent, normaliser: unpackNormaliser(arrays, normaliser, file) };
+    members: members.map(({ name, absent, normaliser, around }, m) => {
+      const kept = (kind: string, packed: Packed): Normaliser => {
+        const prefix = `${kind}/${m}/`;
+        const own = [...tensors].filter(([key]) => key.startsWith(prefix));
+        return unpackNormaliser(new Map(own.map(([key, array]) => [key.slice(prefix.length), array])), packed, file);
+      };
+      return { name, absent, normaliser: kept("member", normaliser), around: around && kept("around", around) };
     }),
-    slopes:
-      task.forecast.firstGuess === "ridge"
-        ? task.forecast.leads.map((_, lead) =>
-            variables.map((_, c) => tensors.get(`ridge/${lead}/${c}`)!.data as Float64Array),
-          )
-        : [],
+    slopes: fromRidge(task)
+      ? task.forecast.leads.map((_, lead) =>
+          variables.map((_, c) => tensors.get(`ridge/${lead}/${c}`)!.data as Float64Array),
+        )
+      : [],
   };
 }
 

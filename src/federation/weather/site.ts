@@ -13,8 +13,10 @@ import type { Budget, LocalTrainer, Trained, TrainingTask } from "../protocol/tr
 import { annealed } from "../strategy/schedule.js";
 import { batchOf, createDescent } from "./descent.js";
 import { createForecaster } from "./forecaster.js";
+import { lineOf, lineText, priorOf, withLine } from "./line.js";
 import type { Member } from "./member.js";
 import { personalise } from "./own.js";
+import type { Prior } from "./ridge.js";
 import type { Pick } from "./samples.js";
 import {
   type BaselineName,
@@ -32,6 +34,8 @@ import type { SharedTask } from "./task.js";
 export interface WeatherSite extends LocalTrainer {
   readonly members: readonly Member[];
   readonly variables: readonly string[];
+  /** The members as a model's forecasts begin from: their ridge regression drawn towards the model's line, where it has one. */
+  drawn(params: Parameters): readonly Member[];
   /** Errors of a model, and of a baseline from the same starts, on a part of the record. */
   errors(params: Parameters, part: Part, most?: number): Promise<Errors>;
   baseline(name: BaselineName, part: Part, most?: number): Errors;
@@ -64,11 +68,21 @@ export async function createWeatherSite(options: {
   const descent = await createDescent(runtime, task, variables, members[0]);
   const forecaster = await createForecaster(runtime, task, variables, members[0]);
   const pick = picker(members);
-  /** A batch, and the numbers to go on drawing with. */
-  const batch = (rng: Random): [Pick[], Random] => [
-    Array.from({ length: batchOf(task, members[0]) }, () => pick(rng)),
-    rng,
-  ];
+  /** The members as they begin from the line last asked for: fits are costly, and a line lasts for many rounds. */
+  let begun: { model: Parameters; line: string; members: readonly Member[] } | undefined;
+  const drawn = (params: Parameters): readonly Member[] => {
+    if (task.forecast.firstGuess !== "shared-ridge") return members;
+    if (begun?.model === params) return begun.members;
+    const line = lineText(params);
+    const ridges = begun?.line === line ? begun.members : towards(members, priorOf(task, variables, params));
+    begun = { model: params, line, members: ridges };
+    return begun.members;
+  };
+  /** A batch for a model, and the numbers to go on drawing with. */
+  const batch = (params: Parameters, rng: Random): [Pick[], Random] => {
+    const from = drawn(params);
+    return [Array.from({ length: batchOf(task, members[0]) }, () => pick(rng, from)), rng];
+  };
 
   const starts = (part: Part, most: number): number[] => scoredStarts(members[0], task, part, most);
   const known = new Map<string, Errors>();
@@ -85,7 +99,7 @@ export async function createWeatherSite(options: {
   };
   const errors: WeatherSite["errors"] = async (params, part, most = task.evaluationStarts) => {
     const from = starts(part, most);
-    const corrections = await forecaster.correct(params, scoredPicks(members, task, from));
+    const corrections = await forecaster.correct(params, scoredPicks(drawn(params), task, from));
     return errorsOf(task, members, variables, from, "model", corrections);
   };
 
@@ -100,7 +114,7 @@ export async function createWeatherSite(options: {
     let [steps, loss] = [0, 0];
     while (!ends(steps)) {
       signal?.throwIfAborted();
-      const found = await descent.gradient(params, ...batch(rng.split(`step ${steps}`)));
+      const found = await descent.gradient(params, ...batch(params, rng.split(`step ${steps}`)));
       addScaled(gradient, 1, clipped(flatten(found.gradient, layout), longest));
       loss += found.loss;
       steps++;
@@ -134,19 +148,33 @@ export async function createWeatherSite(options: {
     };
   };
 
+  /** The slopes of this site's own regression, drawn towards those of all. */
+  const sendLine = (params: Parameters): Trained => {
+    const [{ ridge }] = drawn(params);
+    const line = lineOf(task, variables, (lead) => ridge.slopes(lead));
+    return { params: line, arrays: [...line.keys()], steps: 1, learningRate: 1 };
+  };
+
+  /** The model that `steps` began from: it says which line the batches begin from. */
+  let beginning: Parameters = new Map();
   const site: WeatherSite = {
     members,
     variables,
+    drawn,
     errors,
     baseline,
     steps: {
-      begin: (params) => descent.begin(params),
-      step: (rng, learningRate) => descent.step(...batch(rng), learningRate),
-      parameters: () => descent.parameters(),
-      gradient: async (params, rng) => (await descent.gradient(params, ...batch(rng))).gradient,
+      begin(params) {
+        beginning = params;
+        descent.begin(params);
+      },
+      step: (rng, learningRate) => descent.step(...batch(beginning, rng), learningRate),
+      parameters: () => withLine(descent.parameters(), beginning),
+      gradient: async (params, rng) => (await descent.gradient(params, ...batch(params, rng))).gradient,
     },
     describe: () => ({ samples: count("train"), variables, device: runtime.device }),
     async train(params, given): Promise<Trained> {
+      if (isLineRound(task, given)) return sendLine(params);
       if (task.training.sends === "gradient" && !given.own) return sendGradient(params, given);
       const { budget, seed, signal, offset, proximal, progress = 0, own = false } = given;
       const rng = random(seed).split("round");
@@ -160,7 +188,7 @@ export async function createWeatherSite(options: {
       let [steps, loss] = [0, 0];
       while (!ends(steps)) {
         signal?.throwIfAborted();
-        const before = await descent.step(...batch(rng.split(`step ${steps}`)), rate);
+        const before = await descent.step(...batch(params, rng.split(`step ${steps}`)), rate);
         if (steps < LOSS_BATCHES) loss += before;
         steps++;
       }
@@ -197,6 +225,13 @@ export async function createWeatherSite(options: {
   return site;
 }
 
+const towards = (members: readonly Member[], prior: Prior | undefined): Member[] =>
+  members.map((member) => ({ ...member, ridge: member.ridge.towards(prior) }));
+
+/** Whether a round of the run is one in which the sites agree on their common line. */
+const isLineRound = ({ forecast }: SharedTask, { round, own }: TrainingTask): boolean =>
+  forecast.firstGuess === "shared-ridge" && !own && round !== undefined && round < forecast.lineRounds;
+
 /** Whether a budget is used up after a number of steps. */
 function limitOf({ steps, samples, seconds }: Budget, batch: number): (done: number) => boolean {
   if (steps === undefined && samples === undefined && seconds === undefined)
@@ -206,17 +241,17 @@ function limitOf({ steps, samples, seconds }: Budget, batch: number): (done: num
   return (done) => done >= most || (seconds !== undefined && done > 0 && performance.now() - began >= 1000 * seconds);
 }
 
-/** Draws a member by its number of samples, a lead, and a start. */
-function picker(members: readonly Member[]): (rng: Random) => Pick {
+/** Draws a member by its number of samples (from those given, in the same order), a lead, and a start. */
+function picker(members: readonly Member[]): (rng: Random, from: readonly Member[]) => Pick {
   const sizes = members.map(({ starts }) => starts.train.reduce((s, list) => s + list.length, 0));
   const total = sizes.reduce((s, n) => s + n, 0);
-  return (rng) => {
+  return (rng, from) => {
     let left = rng.uniform() * total;
     let m = 0;
     while (m < members.length - 1 && left >= sizes[m]) left -= sizes[m++];
     const usable = members[m].starts.train.flatMap((list, lead) => (list.length > 0 ? [lead] : []));
     const lead = usable[rng.integer(usable.length)];
     const list = members[m].starts.train[lead];
-    return { member: members[m], lead, start: list[rng.integer(list.length)] };
+    return { member: from[m], lead, start: list[rng.integer(list.length)] };
   };
 }

@@ -29,10 +29,28 @@ export const sharedTaskSchema = z.strictObject({
     slowMeans: z.array(hours).default([]),
     /**
      * What a site forecasts before it has learnt anything, and whose error the network learns: the ridge regression that the site
-     * fits to its own training part, so that no network need first learn what is linear and local; or damped anomaly persistence.
+     * fits to its own training part, so that no network need first learn what is linear and local; the same drawn towards the mean
+     * of all sites' (line.ts), which the run's first rounds agree upon; or damped anomaly persistence.
      */
-    firstGuess: z.enum(["ridge", "damped-anomaly"]).default("ridge"),
+    firstGuess: z.enum(["ridge", "shared-ridge", "damped-anomaly"]).default("ridge"),
+    /** Rounds at the beginning in which sites send the slopes of their regressions, where these are shared. */
+    lineRounds: z.int().positive().default(1),
   }),
+  /**
+   * Coarse fields that every site can have beside its own record (an analysis, a reanalysis), looked at on a square of points
+   * around each of its places. Each site names the file that they lie in.
+   */
+  surroundings: z
+    .strictObject({
+      variables: z.array(z.string().min(1)).min(1),
+      /** Kilometres from the place to the sides of the square. */
+      reach: z.number().positive().default(1000),
+      /** Points along each side. */
+      points: z.int().positive().default(5),
+      /** Hours back of the past fields that are shown beside the newest. */
+      lags: z.array(hours).default([]),
+    })
+    .optional(),
   training: z
     .strictObject({
       /** Points in a batch: stations, or cells of a region's grid. */
@@ -84,7 +102,7 @@ export function parseSharedTask(given: unknown): SharedTask {
   }
   const task = result.data;
   const { step, leads, lags } = task.forecast;
-  const odd = [...leads, ...lags].find((h) => !Number.isInteger(h / step));
+  const odd = [...leads, ...lags, ...(task.surroundings?.lags ?? [])].find((h) => !Number.isInteger(h / step));
   if (odd !== undefined)
     throw new UsageError(`the run's task: ${odd} h is not a multiple of forecast.step (${step} h); use multiples`);
   if (task.split.train + task.split.validation >= 1)
@@ -96,9 +114,22 @@ export function parseSharedTask(given: unknown): SharedTask {
   return task;
 }
 
+const steps = ({ forecast: { step } }: SharedTask, hours: readonly number[]): number[] =>
+  hours.map((h) => Math.max(1, Math.round(h / step)));
+
 /** Leads and lags in steps of the data. */
 export const inSteps = (task: SharedTask, list: "leads" | "lags" | "slowMeans"): number[] =>
-  task.forecast[list].map((h) => Math.max(1, Math.round(h / task.forecast.step)));
+  steps(task, task.forecast[list]);
+
+/** Whether the network learns what a ridge regression leaves. */
+export const fromRidge = ({ forecast }: SharedTask): boolean => forecast.firstGuess !== "damped-anomaly";
+
+/** Steps back of the surroundings' past fields. */
+export const surroundingLags = (task: SharedTask): number[] => steps(task, task.surroundings?.lags ?? []);
+
+/** Steps back that a sample reaches. */
+export const lookBack = (task: SharedTask): number => Math.max(0, ...inSteps(task, "lags"), ...surroundingLags(task));
 
 /** Hours that lie between the parts of the record: what a sample reaches ahead or back. */
-export const gapHours = ({ forecast }: SharedTask): number => Math.max(...forecast.leads, ...forecast.lags);
+export const gapHours = (task: SharedTask): number =>
+  Math.max(...task.forecast.leads, lookBack(task) * task.forecast.step);

@@ -19,6 +19,8 @@ export interface WeatherTrainerOptions {
   readonly data: string | Dataset;
   /** A table of the stations' places, where the data has none. */
   readonly stations?: string;
+  /** The fields around the site, where the run's task looks at them: what `openDataset` reads, or a dataset that is open. */
+  readonly surroundings?: string | Dataset;
   /** Stations that are this site's; all where left out. */
   readonly only?: readonly string[];
   /** Units of variables that do not say theirs. */
@@ -32,15 +34,17 @@ export interface WeatherTrainerOptions {
  * Throws DataError where the data has none of the variables, has another time step, or is too short.
  */
 export async function weatherTrainer(options: WeatherTrainerOptions): Promise<WeatherSite> {
-  const { data, stations, only, units } = options;
+  const { data, stations, only, units, surroundings } = options;
   const task = parseSharedTask(options.task);
   const dataset =
     typeof data === "string" ? await openDataset(data, { units, ...(stations ? { table: { stations } } : {}) }) : data;
+  const around = typeof surroundings === "string" ? await openDataset(surroundings) : surroundings;
   try {
-    const { members, variables } = await siteMembers(dataset, task, { only });
+    const { members, variables } = await siteMembers(dataset, task, { only, surroundings: around });
     const runtime = options.runtime ?? (await openRuntime({ threads: options.threads ?? 1 }));
     return await createWeatherSite({ task, members, variables, runtime, source: dataset.source });
   } finally {
     if (typeof data === "string") await dataset.close();
+    if (typeof surroundings === "string") await around?.close();
   }
 }

@@ -176,18 +176,21 @@ function refuseMissing(series: Series, indices: readonly number[]): void {
 /** Everything as named arrays and text, for the run's `normalisation.safetensors`. */
 export function packNormaliser(n: Normaliser): { arrays: [string, NdArray][]; metadata: Record<string, string> } {
   const count = harmonicsAt(0, n.climatology.harmonics, n.calendar).length;
-  const state = [n.channels.length, n.latitudes.length, n.longitudes.length];
+  const [channelCount, rows, columns] = [n.channels.length, n.latitudes.length, n.longitudes.length];
+  // Scattered points, in no grid, have a latitude and a longitude each
+  const cells = n.anomaly.length / channelCount;
+  const state = [channelCount, ...(cells === rows * columns ? [rows, columns] : [cells])];
   const arrays: [string, NdArray][] = [
     ["climatology", float32([count, ...state], n.climatology.coefficients)],
-    ["mean", float32([state[0]], n.mean)],
-    ["spread", float32([state[0]], n.spread)],
+    ["mean", float32([channelCount], n.mean)],
+    ["spread", float32([channelCount], n.spread)],
     ["anomaly", float32(state, n.anomaly)],
     ["damping", float32([n.leadSteps, ...state], n.damping)],
     ["residual", float32([n.leadSteps, ...state], n.residual)],
-    ["latitude", { dtype: "float64", shape: [state[1]], data: n.latitudes }],
-    ["longitude", { dtype: "float64", shape: [state[2]], data: n.longitudes }],
+    ["latitude", { dtype: "float64", shape: [rows], data: n.latitudes }],
+    ["longitude", { dtype: "float64", shape: [columns], data: n.longitudes }],
     ...(n.statics
-      ? [["static", float32([n.statics.names.length, state[1], state[2]], n.statics.values)] as [string, NdArray]]
+      ? [["static", float32([n.statics.names.length, rows, columns], n.statics.values)] as [string, NdArray]]
       : []),
   ];
   const { channels, units, calendar, step, leadSteps, trainRange } = n;
